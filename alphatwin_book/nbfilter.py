@@ -1,0 +1,478 @@
+"""Turn a notebook of the house into a notebook for the page.
+
+`alphatwin-nbfilter` reads a notebook on stdin and writes one to stdout; Quarto runs it through `ipynb-filters`
+in the notebook's folder, and `alphatwin_book.site` calls `filter_notebook`. Nothing is executed: signatures and
+parameter tables are read from the source text, and outputs are the ones saved in the notebook.
+"""
+
+import ast
+import html
+import io
+import json
+import os
+import re
+import sys
+import tokenize
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from execnb.nbio import dict2nb, mk_cell
+from fastcore.foundation import L
+from nbdev.frontmatter import FrontmatterProc
+from nbdev.process import NBProcessor, Processor
+from nbdev.processors import (
+    FilterDefaults,
+    clean_magics,
+    filter_stream_,
+    hide_,
+    hide_line,
+    populate_language,
+    rm_export,
+    rm_header_dash,
+    strip_ansi,
+)
+
+EXPORTS = {"export", "exports", "exporti"}
+LONG_CELL = 24  # Lines from which a lesson cell gets a fold, open
+LONG_FIGURE = 12  # Lines from which the code of a figure is folded away
+PRIVATE_MIME = "application/x-alphatwin"
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+
+
+def text_of(cell: dict[str, Any]) -> str:
+    "A cell's source as one string; notebooks may store a list of lines."
+    source = cell.get("source") or ""
+    return source if isinstance(source, str) else "".join(source)
+
+
+def directives(source: str) -> set[str]:
+    "The names of the `#|` lines at the top of a code cell."
+    return set(re.findall(r"^\s*#\|\s*([\w-]+)", source, re.M))
+
+
+def default_exp(cells: list[dict[str, Any]]) -> str | None:
+    "The module that a notebook exports to, such as `metrics.drawdown`."
+    for cell in cells:
+        if cell.get("cell_type") == "code":
+            found = re.search(r"^\s*#\|\s*default_exp\s+(\S+)", text_of(cell), re.M)
+            if found:
+                return found.group(1)
+    return None
+
+
+def definitions(source: str) -> list[Definition]:
+    "The functions and classes that a cell defines at its top level."
+    return [node for node in ast.parse(source).body if isinstance(node, DEFINITIONS)]
+
+
+# ---------------------------------------------------------------- where a name is explained
+
+
+@dataclass(frozen=True)
+class Place:
+    "The page and the anchor where a name is explained."
+
+    page: str  # The page below the project, such as `nbs/3_metrics/03_drawdown.html`
+    anchor: str  # Empty for a whole module
+
+
+def find_root(
+    start: Path,  # A folder inside the project
+) -> Path:  # The folder that holds settings.ini
+    "Find the project from a folder inside it."
+    for folder in [start.resolve(), *start.resolve().parents]:
+        if (folder / "settings.ini").is_file():
+            return folder
+    raise FileNotFoundError(f"no settings.ini in {start} or above it")
+
+
+def notebooks(
+    root: Path,  # The project
+) -> list[Path]:  # Its notebooks, in reading order
+    "List the notebooks of the book."
+    found = (root / "nbs").rglob("*.ipynb")
+    return sorted(p for p in found if not any(part.startswith((".", "_")) for part in p.relative_to(root).parts))
+
+
+def build_index(
+    root: Path,  # The project
+) -> dict[str, Place]:  # From `max_drawdown`, `at.max_drawdown` or a module's name to its place
+    "Read from all notebooks where each exported name is explained; a short name that two pages define is left out."
+    index: dict[str, Place] = {}
+    seen: dict[str, set[str]] = {}
+    for path in notebooks(root):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        module = default_exp(cells)
+        if module is None:
+            continue
+        page = path.relative_to(root).with_suffix(".html").as_posix()
+        full = "alphatwin" if module == "__init__" else f"alphatwin.{module.removesuffix('.__init__')}"
+        index[full] = Place(page, "")
+        for cell in cells:
+            source = text_of(cell)
+            if cell.get("cell_type") != "code" or not directives(source) & EXPORTS:
+                continue
+            try:
+                nodes = definitions(source)
+            except SyntaxError:
+                continue
+            for node in nodes:
+                if not node.name.startswith("_"):
+                    index[f"{full}.{node.name}"] = Place(page, node.name)
+                    seen.setdefault(node.name, set()).add(page)
+    for name, pages in seen.items():
+        if len(pages) == 1:
+            place = Place(next(iter(pages)), name)
+            index[name] = index[f"at.{name}"] = place
+    return index
+
+
+# ---------------------------------------------------------------- the API block, from source text
+
+
+def comments_by_line(source: str) -> dict[int, str]:
+    "The comment on each line, without its hash."
+    tokens = tokenize.generate_tokens(io.StringIO(source).readline)
+    return {t.start[0]: t.string.lstrip("# ").rstrip() for t in tokens if t.type == tokenize.COMMENT}
+
+
+@dataclass(frozen=True)
+class Row:
+    "One line of a parameter table."
+
+    name: str
+    type: str = ""
+    default: str = ""
+    meaning: str = ""
+
+
+def argument_rows(node: ast.FunctionDef | ast.AsyncFunctionDef, comments: dict[int, str]) -> list[Row]:
+    "The parameters of a function, then what it returns, with their docments."
+    args = node.args
+    plain = [*args.posonlyargs, *args.args]
+    defaults: list[ast.expr | None] = [*[None] * (len(plain) - len(args.defaults)), *args.defaults]
+    every = list(zip(plain, defaults, [""] * len(plain), strict=True))
+    if args.vararg:
+        every.append((args.vararg, None, "*"))
+    every += [(arg, default, "") for arg, default in zip(args.kwonlyargs, args.kw_defaults, strict=True)]
+    if args.kwarg:
+        every.append((args.kwarg, None, "**"))
+    rows = [
+        Row(
+            stars + arg.arg,
+            ast.unparse(arg.annotation) if arg.annotation else "",
+            ast.unparse(default) if default else "",
+            comments.get(default.end_lineno if default else arg.end_lineno, "")  # type: ignore[arg-type]
+            or comments.get(arg.lineno, ""),
+        )
+        for arg, default, stars in every
+        if arg.arg not in ("self", "cls")
+    ]
+    if node.returns:
+        line = node.returns.end_lineno or node.returns.lineno
+        last = max((r.end_lineno or 0 for r in [*plain, *args.kwonlyargs]), default=0)
+        meaning = comments.get(line, "") if line > last else ""  # a one-line signature has no comment of its own
+        rows.append(Row("returns", ast.unparse(node.returns), "", meaning))
+    return rows
+
+
+def field_rows(node: ast.ClassDef, comments: dict[int, str]) -> list[Row]:
+    "The fields of a dataclass with their comments."
+    return [
+        Row(
+            item.target.id,
+            ast.unparse(item.annotation),
+            ast.unparse(item.value) if item.value else "",
+            comments.get(item.end_lineno or item.lineno, ""),
+        )
+        for item in node.body
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not item.target.id.startswith("_")
+    ]
+
+
+def inline(text: str) -> str:
+    "Escape text for HTML and set `code` in it."
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
+
+
+def table(rows: list[Row], first: str) -> str:
+    "A parameter table as HTML, which Quarto and smalldocs pass through alike."
+    if not rows:
+        return ""
+    body = ""
+    for row in rows:
+        name = f'<td class="p-name">{"<em>returns</em>" if row.name == "returns" else f"<code>{row.name}</code>"}</td>'
+        kind = f'<td class="p-type">{f"<code>{html.escape(row.type)}</code>" if row.type else ""}</td>'
+        default = f'<td class="p-default">{f"<code>{html.escape(row.default)}</code>" if row.default else ""}</td>'
+        body += f'<tr>{name}{kind}{default}<td class="p-text">{inline(row.meaning)}</td></tr>\n'
+    head = f"<thead><tr><th>{first}</th><th>Type</th><th>Default</th><th>Meaning</th></tr></thead>"
+    return (
+        '```{=html}\n<div class="params-box"><table class="params" data-quarto-disable-processing="true">\n'
+        f"{head}\n<tbody>\n{body}</tbody></table></div>\n```\n"
+    )
+
+
+def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    "The signature on one line, or one parameter a line where that is too long."
+    shown = [r for r in argument_rows(node, {}) if r.name != "returns"]
+    parts, keyword_only = [], {a.arg for a in node.args.kwonlyargs}
+    for row in shown:
+        if row.name in keyword_only and "*" not in parts and not any(p.startswith("*") for p in parts):
+            parts.append("*")
+        kind = f": {row.type}" if row.type else ""
+        equals = " = " if row.type else "="
+        parts.append(row.name + kind + (equals + row.default if row.default else ""))
+    back = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    line = f"{node.name}({', '.join(parts)}){back}"
+    if len(line) <= 76:
+        return line
+    return f"{node.name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){back}"
+
+
+def api_markdown(node: Definition, source: str) -> str:
+    "Heading, signature, docstring and parameter table of one exported name."
+    comments = comments_by_line(source)
+    doc = ast.get_docstring(node) or ""
+    if isinstance(node, ast.ClassDef):
+        bases = [ast.unparse(b) for b in node.bases]
+        shape = f"class {node.name}" + (f"({', '.join(bases)})" if bases else "")
+        methods = [m for m in node.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
+        rows = [
+            Row(m.name, signature(m)[len(m.name) :].replace("\n    ", "").replace(",\n)", ")"), "", (ast.get_docstring(m) or "").split("\n")[0])
+            for m in methods
+        ]
+        tables = table(field_rows(node, comments), "Field") + "\n" + table(rows, "Method").replace(
+            "<th>Type</th>", "<th>Call</th>"
+        )
+    else:
+        shape = signature(node)
+        tables = table(argument_rows(node, comments), "Parameter")
+    return f"### {node.name} {{#{node.name} .api-name}}\n\n```python\n{shape}\n```\n\n{doc}\n\n{tables}"
+
+
+def is_plumbing(node: ast.stmt) -> bool:
+    "Imports, `__all__` and an `if TYPE_CHECKING:` of imports: nothing to read on a page."
+    if isinstance(node, ast.If):
+        return all(is_plumbing(child) for child in [*node.body, *node.orelse])
+    if isinstance(node, ast.Assign):
+        return all(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
+    return isinstance(node, (ast.Import, ast.ImportFrom))
+
+
+def folded(source: str, summary: str, how: str = "true") -> Any:
+    "A code cell that shows its source in a fold."
+    return mk_cell(f'#| code-fold: {how}\n#| code-summary: "{summary}"\n{source}')
+
+
+class ApiBlocks(Processor):
+    "Replace each exported cell by its API block, with the source folded below it."
+
+    def begin(self) -> None:
+        self.nb.cells[:] = [new for cell in self.nb.cells for new in self.shown(cell)]
+
+    def shown(self, cell: Any) -> Iterator[Any]:
+        "What the page shows in a cell's place."
+        if cell.cell_type != "code" or not cell.directives_.keys() & EXPORTS or "hide" in cell.directives_:
+            yield cell
+            return
+        source = cell.source.strip("\n")
+        body = ast.parse(source).body
+        nodes = [n for n in body if isinstance(n, DEFINITIONS)]
+        public = [n for n in nodes if not n.name.startswith("_") and "exporti" not in cell.directives_]
+        new: list[Any] = []
+        if all(is_plumbing(n) for n in body):
+            return
+        if public:
+            blocks = "\n".join(api_markdown(n, source) for n in public)
+            new = [mk_cell(f"::: {{.api}}\n\n{blocks}", "markdown"), folded(source, "Source"), mk_cell(":::", "markdown")]
+        elif nodes:
+            new = [folded(source, f"Source of {', '.join(n.name for n in nodes)}")]
+        else:
+            new = [mk_cell(source)]
+        for item in new:
+            item.directives_ = {}
+            yield item
+
+
+# ---------------------------------------------------------------- narration, diagrams, links, outputs
+
+
+def tell(
+    notebook: dict[str, Any],  # A notebook as stored; its cells tagged `narration` are changed in place
+) -> None:
+    "Fill the slots of narration with the numbers that the notebook recorded, and mark it off."
+    told = [c for c in notebook["cells"] if c["cell_type"] == "markdown" and "narration" in c["metadata"].get("tags", [])]
+    if not told:
+        return
+    from alphatwin.content.narration import fill, records_of
+
+    records = records_of(notebook)
+    for cell in told:
+        cell["source"] = f"::: {{.narration}}\n\n{fill(cell['source'], records).strip()}\n\n:::"
+
+
+def split_title(cells: list[dict[str, Any]]) -> None:
+    "Leave in the title cell what makes the front matter; nbdev would drop the text that follows it."
+    for place, cell in enumerate(cells):
+        if cell["cell_type"] == "markdown" and re.match(r"#\s", cell["source"]):
+            lines = cell["source"].split("\n")
+            end = next((n for n, line in enumerate(lines) if line and not re.match(r"#\s|>|- [\w-]+:", line)), len(lines))
+            rest = "\n".join(lines[end:]).strip()
+            if rest:
+                cell["source"] = "\n".join(lines[:end])
+                cells.insert(place + 1, {"cell_type": "markdown", "id": "title-rest", "metadata": {}, "source": rest})
+            return
+
+
+def outside_fences(text: str) -> Iterator[tuple[bool, str]]:
+    "The lines of a Markdown text, each with whether it is prose (and not inside a code fence or a heading)."
+    fence = ""
+    for line in text.split("\n"):
+        mark = re.match(r"\s*(`{3,}|~{3,})", line)
+        if fence:
+            yield False, line
+            if mark and mark.group(1).startswith(fence) and line.strip() == mark.group(1):
+                fence = ""
+        elif mark:
+            fence = mark.group(1)
+            yield False, line
+        else:
+            yield not line.startswith(("#", "    ", ":::")), line
+
+
+def mermaid_fences(cell: Any) -> None:
+    "Write JupyterLab's diagram fence the way Quarto reads it."
+    if cell.cell_type == "markdown":
+        cell.source = re.sub(r"^(\s*`{3,})mermaid[ \t]*$", r"\1{mermaid}", cell.source, flags=re.M)
+
+
+CODE_WORD = re.compile(r"(\[[^\]\n]*\]\([^)\n]*\))|(?<!`)`([A-Za-z_][\w.]*)(\(\))?`(?!`)")
+
+
+def link_names(text: str, index: dict[str, Place], page: str | None, folder: str, done: set[str]) -> str:
+    "Link the first mention of each exported name to the page that explains it."
+
+    def link(found: re.Match[str]) -> str:
+        name = found.group(2)
+        place = index.get(name) if name else None
+        if place is None or place.page == page or name in done:
+            return found.group(0)
+        done.add(name)
+        target = os.path.relpath(place.page, folder or ".").replace(os.sep, "/")
+        return f"[{found.group(0)}]({target}{'#' + place.anchor if place.anchor else ''})"
+
+    return "\n".join(CODE_WORD.sub(link, line) if prose else line for prose, line in outside_fences(text))
+
+
+def clean_output(output: dict[str, Any]) -> dict[str, Any] | None:
+    "An output as the page shows it; None for the house's own records and for the repr of a plot's handle."
+    data = output.get("data")
+    if data is None:
+        return output
+    if any(str(mime).startswith(PRIVATE_MIME) for mime in data):
+        return None
+    plain = data.get("text/plain", "")
+    plain = plain if isinstance(plain, str) else "".join(plain)
+    if set(data) == {"text/plain"} and re.match(r"<(Axes|Figure|matplotlib\.|seaborn\.)|\[<matplotlib\.|Text\(", plain):
+        return None
+    if "text/html" in data:
+        markup = data["text/html"] if isinstance(data["text/html"], str) else "".join(data["text/html"])
+        markup = re.sub(r"<style scoped>.*?</style>\s*", "", markup, flags=re.S)  # pandas repeats it in every table
+        data["text/html"] = markup.replace('<table border="1" class="dataframe">', '<table class="dataframe">')
+    return output
+
+
+def clean_outputs(cell: Any) -> None:
+    "Keep of a cell's outputs what a reader should see."
+    if cell.cell_type == "code":
+        cell.outputs = [kept for kept in map(clean_output, cell.get("outputs", [])) if kept is not None]
+
+
+def fold_long(cell: Any) -> None:
+    "Give long cells a fold: closed where the code only draws a figure, open elsewhere."
+    if cell.cell_type != "code" or re.search(r"^#\|\s*(code-fold|echo)\s*:", cell.source, re.M):
+        return
+    lines = sum(1 for line in cell.source.splitlines() if line.strip() and not line.startswith("#|"))
+    drawn = any(str(m).startswith("image/") for o in cell.get("outputs", []) for m in o.get("data", {}))
+    if drawn and lines >= LONG_FIGURE:
+        cell.source = '#| code-fold: true\n#| code-summary: "Code of the figure"\n' + cell.source
+    elif lines >= LONG_CELL:
+        cell.source = '#| code-fold: show\n#| code-summary: "Code"\n' + cell.source
+
+
+class Filter(FilterDefaults):
+    "nbdev's page filter with the house's own API blocks, which need no execution, and without links to a host."
+
+    def base_procs(self) -> list[Any]:
+        return [
+            FrontmatterProc,
+            populate_language,
+            ApiBlocks,
+            strip_ansi,
+            hide_line,
+            filter_stream_,
+            rm_header_dash,
+            rm_export,
+            clean_magics,
+            hide_,
+            mermaid_fences,
+            clean_outputs,
+            fold_long,
+        ]
+
+    def procs(self) -> L:
+        return L(self.base_procs())
+
+
+def filter_notebook(
+    notebook: dict[str, Any],  # A notebook as stored
+    index: dict[str, Place],  # From `build_index`
+    folder: str,  # The notebook's folder below the project, such as `nbs/3_metrics`
+) -> dict[str, Any]:  # The notebook for the page
+    "Turn a notebook into what its page shows."
+    module = default_exp(notebook["cells"])
+    full = None if module is None else "alphatwin" if module == "__init__" else f"alphatwin.{module.removesuffix('.__init__')}"
+    own = index[full].page if full in index else None
+    for cell in notebook["cells"]:
+        cell["source"] = text_of(cell)
+    tell(notebook)
+    split_title(notebook["cells"])
+    nb = dict2nb(notebook)
+    nb.path_ = "page.ipynb"  # nbdev asks for a path; it only decides the `output-file` that is dropped below
+    processor: NBProcessor = Filter().nb_proc(nb)
+    processor.process()
+    done: set[str] = set()
+    cells = []
+    for number, cell in enumerate(nb.cells):
+        kind, source = cell["cell_type"], cell["source"]
+        if kind == "raw" and source.startswith("---"):
+            source = re.sub(r"^output-file:.*\n", "", source, flags=re.M)
+        elif kind == "markdown":
+            source = link_names(source, index, own, folder, done)
+        clean: dict[str, Any] = {"cell_type": kind, "id": f"page-{number}", "metadata": {}, "source": source}
+        tags = list(cell.get("metadata", {}).get("tags", []))
+        if tags:
+            clean["metadata"] = {"tags": tags}
+        if kind == "code":
+            clean |= {"execution_count": None, "outputs": json.loads(json.dumps(cell.get("outputs", [])))}
+        elif cell.get("attachments"):
+            clean["attachments"] = json.loads(json.dumps(cell["attachments"]))
+        cells.append(clean)
+    metadata = json.loads(json.dumps(notebook.get("metadata", {})))
+    return {"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}
+
+
+def main() -> None:
+    "Filter the notebook on stdin; the working folder is the notebook's, as Quarto runs filters."
+    here = Path.cwd()
+    root = find_root(here)
+    notebook = json.loads(sys.stdin.buffer.read().decode("utf-8"))
+    page = filter_notebook(notebook, build_index(root), here.relative_to(root).as_posix())
+    sys.stdout.buffer.write(json.dumps(page, ensure_ascii=False).encode("utf-8"))
+
+
+if __name__ == "__main__":
+    main()

@@ -121,5 +121,13 @@ def test_the_builder_gets_what_it_copies_and_no_more(root: Path, dockerfile: str
         for word in line.split()
     } - {"."}
     assert named <= sent
-    assert {"alphatwin", "alphatwin_book", "nbs", "_quarto.yml", "setup.py", "pyproject.toml"} <= sent
+    assert {
+        "alphatwin",
+        "alphatwin_book",
+        "nbs",
+        "theme",
+        "_quarto.yml",
+        "setup.py",
+        "pyproject.toml",
+    } <= sent
     assert [name for name in sorted(sent) if not (root / name).exists()] == []

@@ -58,8 +58,8 @@ class Page(HTMLParser):
         passive = tag == "link" and set(given.get("rel", "").split()) & PASSIVE_RELS
         for name, value in given.items():
             if (tag, name) in LOADED and value and not passive:
-                parts = [part.split()[0] for part in value.split(",") if part.strip()] if name == "srcset" else [value]
-                self.loads += parts
+                parts = value.split(",") if name == "srcset" else [value]
+                self.loads += [part.split()[0] for part in parts if part.strip()]
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.handle_starttag(tag, attrs)
@@ -115,7 +115,7 @@ def check_site(
     pages = {path: read_page(path.read_text(encoding="utf-8")) for path in sorted(site.rglob("*.html"))}
     if not pages or not (site / "index.html").is_file():
         return [Problem("index.html", str(site), "the site has no index.html")]
-    problems = []
+    problems: list[Problem] = []
 
     def missing(owner: Path, link: str) -> Iterator[Problem]:
         name = owner.relative_to(site).as_posix()
@@ -142,7 +142,9 @@ def check_site(
     for sheet in sorted(site.rglob("*.css")):
         for link in dict.fromkeys(css_loads(sheet.read_text(encoding="utf-8"))):
             if is_outside(link):
-                problems.append(Problem(sheet.relative_to(site).as_posix(), link, "loaded from outside the site"))
+                problems.append(
+                    Problem(sheet.relative_to(site).as_posix(), link, "loaded from outside the site")
+                )
             elif not link.startswith("#"):
                 problems += missing(sheet, link)
     return problems
@@ -150,7 +152,9 @@ def check_site(
 
 def main(argv: list[str] | None = None) -> int:
     "The command line; returns the exit code."
-    parser = argparse.ArgumentParser(prog="python -m alphatwin_book.links", description="Check the links of a built site.")
+    parser = argparse.ArgumentParser(
+        prog="python -m alphatwin_book.links", description="Check the links of a built site."
+    )
     parser.add_argument("site", nargs="?", default="_site", help="the built site (default _site)")
     site = Path(parser.parse_args(argv).site)
     if not site.is_dir():

@@ -8,6 +8,7 @@ parameter tables are read from the source text, and outputs are the ones saved i
 import ast
 import html
 import io
+import itertools
 import json
 import os
 import re
@@ -37,6 +38,7 @@ from nbdev.processors import (
 EXPORTS = {"export", "exports", "exporti"}
 LONG_CELL = 24  # Lines from which a lesson cell gets a fold, open
 LONG_FIGURE = 12  # Lines from which the code of a figure is folded away
+PLOT_HANDLE = re.compile(r"<(Axes|Figure|matplotlib\.|seaborn\.)|\[<matplotlib\.|Text\(")
 PRIVATE_MIME = "application/x-alphatwin"
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -54,12 +56,12 @@ def directives(source: str) -> set[str]:
 
 
 def default_exp(cells: list[dict[str, Any]]) -> str | None:
-    "The module that a notebook exports to, such as `metrics.drawdown`."
+    "The module that a notebook exports to, such as `alphatwin.metrics.drawdown`."
     for cell in cells:
         if cell.get("cell_type") == "code":
             found = re.search(r"^\s*#\|\s*default_exp\s+(\S+)", text_of(cell), re.M)
             if found:
-                return found.group(1)
+                return f"alphatwin.{found.group(1)}".removesuffix(".__init__")
     return None
 
 
@@ -94,7 +96,9 @@ def notebooks(
 ) -> list[Path]:  # Its notebooks, in reading order
     "List the notebooks of the book."
     found = (root / "nbs").rglob("*.ipynb")
-    return sorted(p for p in found if not any(part.startswith((".", "_")) for part in p.relative_to(root).parts))
+    return sorted(
+        p for p in found if not any(part.startswith((".", "_")) for part in p.relative_to(root).parts)
+    )
 
 
 def build_index(
@@ -109,8 +113,7 @@ def build_index(
         if module is None:
             continue
         page = path.relative_to(root).with_suffix(".html").as_posix()
-        full = "alphatwin" if module == "__init__" else f"alphatwin.{module.removesuffix('.__init__')}"
-        index[full] = Place(page, "")
+        index[module] = Place(page, "")
         for cell in cells:
             source = text_of(cell)
             if cell.get("cell_type") != "code" or not directives(source) & EXPORTS:
@@ -121,7 +124,7 @@ def build_index(
                 continue
             for node in nodes:
                 if not node.name.startswith("_"):
-                    index[f"{full}.{node.name}"] = Place(page, node.name)
+                    index[f"{module}.{node.name}"] = Place(page, node.name)
                     seen.setdefault(node.name, set()).add(page)
     for name, pages in seen.items():
         if len(pages) == 1:
@@ -147,6 +150,7 @@ class Row:
     type: str = ""
     default: str = ""
     meaning: str = ""
+    result: bool = False  # The line that says what comes back
 
 
 def argument_rows(node: ast.FunctionDef | ast.AsyncFunctionDef, comments: dict[int, str]) -> list[Row]:
@@ -174,8 +178,8 @@ def argument_rows(node: ast.FunctionDef | ast.AsyncFunctionDef, comments: dict[i
     if node.returns:
         line = node.returns.end_lineno or node.returns.lineno
         last = max((r.end_lineno or 0 for r in [*plain, *args.kwonlyargs]), default=0)
-        meaning = comments.get(line, "") if line > last else ""  # a one-line signature has no comment of its own
-        rows.append(Row("returns", ast.unparse(node.returns), "", meaning))
+        meaning = comments.get(line, "") if line > last else ""  # on one line the comment is a parameter's
+        rows.append(Row("returns", ast.unparse(node.returns), "", meaning, True))
     return rows
 
 
@@ -189,7 +193,9 @@ def field_rows(node: ast.ClassDef, comments: dict[int, str]) -> list[Row]:
             comments.get(item.end_lineno or item.lineno, ""),
         )
         for item in node.body
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and not item.target.id.startswith("_")
+        if isinstance(item, ast.AnnAssign)
+        and isinstance(item.target, ast.Name)
+        and not item.target.id.startswith("_")
     ]
 
 
@@ -198,17 +204,28 @@ def inline(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
-def table(rows: list[Row], first: str) -> str:
-    "A parameter table as HTML, which Quarto and smalldocs pass through alike."
+def table(rows: list[Row], heads: list[str]) -> str:
+    "A parameter table as HTML, which Quarto and smalldocs pass through alike; a column that is empty is left out."
     if not rows:
         return ""
+    columns = ["name", "type", "default", "meaning"]
+    shown = [
+        (c, head) for c, head in zip(columns, heads, strict=True) if any(getattr(row, c) for row in rows)
+    ]
     body = ""
     for row in rows:
-        name = f'<td class="p-name">{"<em>returns</em>" if row.name == "returns" else f"<code>{row.name}</code>"}</td>'
-        kind = f'<td class="p-type">{f"<code>{html.escape(row.type)}</code>" if row.type else ""}</td>'
-        default = f'<td class="p-default">{f"<code>{html.escape(row.default)}</code>" if row.default else ""}</td>'
-        body += f'<tr>{name}{kind}{default}<td class="p-text">{inline(row.meaning)}</td></tr>\n'
-    head = f"<thead><tr><th>{first}</th><th>Type</th><th>Default</th><th>Meaning</th></tr></thead>"
+        body += "<tr>"
+        for column, _ in shown:
+            text = getattr(row, column)
+            if column == "meaning":
+                text = inline(text)
+            elif row.result and column == "name":
+                text = "<em>returns</em>"
+            elif text:
+                text = f"<code>{html.escape(text)}</code>"
+            body += f'<td class="p-{column}">{text}</td>'
+        body += "</tr>\n"
+    head = "<thead><tr>" + "".join(f"<th>{head}</th>" for _, head in shown) + "</tr></thead>"
     return (
         '```{=html}\n<div class="params-box"><table class="params" data-quarto-disable-processing="true">\n'
         f"{head}\n<tbody>\n{body}</tbody></table></div>\n```\n"
@@ -217,8 +234,9 @@ def table(rows: list[Row], first: str) -> str:
 
 def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     "The signature on one line, or one parameter a line where that is too long."
-    shown = [r for r in argument_rows(node, {}) if r.name != "returns"]
-    parts, keyword_only = [], {a.arg for a in node.args.kwonlyargs}
+    shown = [r for r in argument_rows(node, {}) if not r.result]
+    parts: list[str] = []
+    keyword_only = {a.arg for a in node.args.kwonlyargs}
     for row in shown:
         if row.name in keyword_only and "*" not in parts and not any(p.startswith("*") for p in parts):
             parts.append("*")
@@ -232,6 +250,26 @@ def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return f"{node.name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){back}"
 
 
+def call_of(method: ast.FunctionDef) -> str:
+    "How a method is called: its signature on one line, without the name."
+    if is_property(method):
+        return "a property" + back_of(method)
+    text = re.sub(r",?\n\s*", lambda m: ", " if m.group().startswith(",") else "", signature(method))
+    return text.removeprefix(method.name).replace(", )", ")")
+
+
+def back_of(method: ast.FunctionDef) -> str:
+    "The arrow and what comes back."
+    return f" -> {ast.unparse(method.returns)}" if method.returns else ""
+
+
+def is_property(method: ast.FunctionDef) -> bool:
+    "Whether a method is read like a field."
+    return any(
+        ast.unparse(d).split(".")[-1] in ("property", "cached_property") for d in method.decorator_list
+    )
+
+
 def api_markdown(node: Definition, source: str) -> str:
     "Heading, signature, docstring and parameter table of one exported name."
     comments = comments_by_line(source)
@@ -240,16 +278,12 @@ def api_markdown(node: Definition, source: str) -> str:
         bases = [ast.unparse(b) for b in node.bases]
         shape = f"class {node.name}" + (f"({', '.join(bases)})" if bases else "")
         methods = [m for m in node.body if isinstance(m, ast.FunctionDef) and not m.name.startswith("_")]
-        rows = [
-            Row(m.name, signature(m)[len(m.name) :].replace("\n    ", "").replace(",\n)", ")"), "", (ast.get_docstring(m) or "").split("\n")[0])
-            for m in methods
-        ]
-        tables = table(field_rows(node, comments), "Field") + "\n" + table(rows, "Method").replace(
-            "<th>Type</th>", "<th>Call</th>"
-        )
+        rows = [Row(m.name, call_of(m), "", (ast.get_docstring(m) or "").split("\n")[0]) for m in methods]
+        fields = table(field_rows(node, comments), ["Field", "Type", "Default", "Meaning"])
+        tables = fields + "\n" + table(rows, ["Method", "Call", "", "Meaning"])
     else:
         shape = signature(node)
-        tables = table(argument_rows(node, comments), "Parameter")
+        tables = table(argument_rows(node, comments), ["Parameter", "Type", "Default", "Meaning"])
     return f"### {node.name} {{#{node.name} .api-name}}\n\n```python\n{shape}\n```\n\n{doc}\n\n{tables}"
 
 
@@ -287,7 +321,11 @@ class ApiBlocks(Processor):
             return
         if public:
             blocks = "\n".join(api_markdown(n, source) for n in public)
-            new = [mk_cell(f"::: {{.api}}\n\n{blocks}", "markdown"), folded(source, "Source"), mk_cell(":::", "markdown")]
+            new = [
+                mk_cell(f"::: {{.api}}\n\n{blocks}", "markdown"),
+                folded(source, "Source"),
+                mk_cell(":::", "markdown"),
+            ]
         elif nodes:
             new = [folded(source, f"Source of {', '.join(n.name for n in nodes)}")]
         else:
@@ -304,7 +342,8 @@ def tell(
     notebook: dict[str, Any],  # A notebook as stored; its cells tagged `narration` are changed in place
 ) -> None:
     "Fill the slots of narration with the numbers that the notebook recorded, and mark it off."
-    told = [c for c in notebook["cells"] if c["cell_type"] == "markdown" and "narration" in c["metadata"].get("tags", [])]
+    prose = [cell for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    told = [cell for cell in prose if "narration" in cell["metadata"].get("tags", [])]
     if not told:
         return
     from alphatwin.content.narration import fill, records_of
@@ -319,11 +358,11 @@ def split_title(cells: list[dict[str, Any]]) -> None:
     for place, cell in enumerate(cells):
         if cell["cell_type"] == "markdown" and re.match(r"#\s", cell["source"]):
             lines = cell["source"].split("\n")
-            end = next((n for n, line in enumerate(lines) if line and not re.match(r"#\s|>|- [\w-]+:", line)), len(lines))
-            rest = "\n".join(lines[end:]).strip()
+            front = list(itertools.takewhile(lambda line: re.match(r"$|#\s|>|- [\w-]+:", line), lines))
+            rest = "\n".join(lines[len(front) :])
             if rest:
-                cell["source"] = "\n".join(lines[:end])
-                cells.insert(place + 1, {"cell_type": "markdown", "id": "title-rest", "metadata": {}, "source": rest})
+                cell["source"] = "\n".join(front)
+                cells.insert(place + 1, {"cell_type": "markdown", "metadata": {}, "source": rest})
             return
 
 
@@ -374,14 +413,11 @@ def clean_output(output: dict[str, Any]) -> dict[str, Any] | None:
         return output
     if any(str(mime).startswith(PRIVATE_MIME) for mime in data):
         return None
-    plain = data.get("text/plain", "")
-    plain = plain if isinstance(plain, str) else "".join(plain)
-    if set(data) == {"text/plain"} and re.match(r"<(Axes|Figure|matplotlib\.|seaborn\.)|\[<matplotlib\.|Text\(", plain):
+    if set(data) == {"text/plain"} and PLOT_HANDLE.match("".join(data["text/plain"])):
         return None
-    if "text/html" in data:
-        markup = data["text/html"] if isinstance(data["text/html"], str) else "".join(data["text/html"])
-        markup = re.sub(r"<style scoped>.*?</style>\s*", "", markup, flags=re.S)  # pandas repeats it in every table
-        data["text/html"] = markup.replace('<table border="1" class="dataframe">', '<table class="dataframe">')
+    if "text/html" in data:  # pandas repeats its style in every table
+        markup = re.sub(r"<style scoped>.*?</style>\s*", "", "".join(data["text/html"]), flags=re.S)
+        data["text/html"] = markup.replace('<table border="1" class=', "<table class=")
     return output
 
 
@@ -434,8 +470,7 @@ def filter_notebook(
 ) -> dict[str, Any]:  # The notebook for the page
     "Turn a notebook into what its page shows."
     module = default_exp(notebook["cells"])
-    full = None if module is None else "alphatwin" if module == "__init__" else f"alphatwin.{module.removesuffix('.__init__')}"
-    own = index[full].page if full in index else None
+    own = index[module].page if module in index else None
     for cell in notebook["cells"]:
         cell["source"] = text_of(cell)
     tell(notebook)

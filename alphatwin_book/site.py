@@ -45,7 +45,7 @@ def plain_config(
     from smalldocs.config import HTML_OPTIONS
 
     page = {key: value for key, value in config["format"]["html"].items() if key in HTML_OPTIONS}
-    page["theme"] = {"light": "default", "dark": "bootstrap"}  # two names, or there is no toggle; `one_theme` joins them
+    page["theme"] = {"light": "default", "dark": "bootstrap"}  # two, or there is no toggle; see `one_theme`
     kept = {key: value for key, value in config.items() if key not in ("format", "execute")}
     return {**kept, "format": {"html": page}}
 
@@ -77,11 +77,16 @@ def number_references(
         if own:
             kind = own.group(1).split("-")[0]
             text = re.sub(
-                rf'^(#\|\s*{kind}-cap:\s*)(["\']?)', rf"\g<1>\g<2>{KINDS[kind]} {numbers[own.group(1)]}. ", text, flags=re.M
+                rf'^(#\|\s*{kind}-cap:\s*)(["\']?)',
+                rf"\g<1>\g<2>{KINDS[kind]} {numbers[own.group(1)]}. ",
+                text,
+                flags=re.M,
             )
         # A labelled formula keeps its number beside it and its name as an anchor.
         return re.sub(
-            r"\$\$\s*\{#(eq-[\w-]+)\}", lambda m: rf"\qquad ({numbers[m.group(1)]})$$" + f"\n\n[]{{#{m.group(1)}}}", text
+            r"\$\$\s*\{#(eq-[\w-]+)\}",
+            lambda m: rf"\qquad ({numbers[m.group(1)]})$$" + f"\n\n[]{{#{m.group(1)}}}",
+            text,
         )
 
     return [caption(text) if text.startswith("#|") else REFERENCE.sub(link, caption(text)) for text in texts]
@@ -95,7 +100,9 @@ def stage_project(
     shutil.rmtree(stage, ignore_errors=True)
     config = yaml.safe_load((root / "_quarto.yml").read_text(encoding="utf-8"))
     stage.mkdir(parents=True)
-    (stage / "_quarto.yml").write_text(yaml.safe_dump(plain_config(config), sort_keys=False), encoding="utf-8")
+    (stage / "_quarto.yml").write_text(
+        yaml.safe_dump(plain_config(config), sort_keys=False), encoding="utf-8"
+    )
     for name in ("theme", "index.html"):
         source = root / name
         if source.is_dir():
@@ -112,7 +119,8 @@ def stage_project(
         target.parent.mkdir(parents=True, exist_ok=True)
         if path.suffix == ".ipynb":
             try:
-                page = filter_notebook(json.loads(path.read_text(encoding="utf-8")), index, where.parent.as_posix())
+                notebook = json.loads(path.read_text(encoding="utf-8"))
+                page = filter_notebook(notebook, index, where.parent.as_posix())
             except Exception as problem:
                 raise SiteError(f"{where.as_posix()}: {type(problem).__name__}: {problem}") from problem
             texts = number_references([cell["source"] for cell in page["cells"]])
@@ -141,37 +149,23 @@ def mathml(page: str) -> str:
         return f'<span class="math {found.group(1)}">{markup}</span>'
 
     page = re.sub(r'<span class="math (inline|display)">(.*?)</span>', one, page, flags=re.S)
-    return re.sub(r'<(?:link|script)[^>]*cdn\.jsdelivr\.net/npm/katex[^>]*>(?:</script>)?', "", page)
+    return re.sub(r"<(?:link|script)[^>]*cdn\.jsdelivr\.net/npm/katex[^>]*>(?:</script>)?", "", page)
 
 
-# Colours that stand for the theme's variables while mermaid draws; each is unlike any colour that it makes itself.
+# While mermaid draws, colours unlike any that it makes itself stand for the theme's variables.
 INK = {
-    "#010101": "var(--at-ground)",
-    "#010102": "var(--at-node)",
-    "#010103": "var(--at-text)",
-    "#010104": "var(--at-accent)",
-    "#010105": "var(--at-muted)",
-    "#010106": "var(--at-panel)",
-    "#010107": "var(--at-panel)",
-    "#010108": "var(--at-line)",
-    "#010109": "var(--at-ground)",
+    "--at-ground": "background edgeLabelBackground",
+    "--at-node": "mainBkg primaryColor actorBkg",
+    "--at-text": "primaryTextColor secondaryTextColor tertiaryTextColor textColor titleColor noteTextColor "
+    "actorTextColor signalTextColor labelTextColor loopTextColor",
+    "--at-accent": "primaryBorderColor secondaryBorderColor nodeBorder noteBorderColor actorBorder "
+    "labelBoxBorderColor activationBorderColor",
+    "--at-muted": "lineColor actorLineColor signalColor arrowheadColor",
+    "--at-panel": "secondaryColor tertiaryColor clusterBkg noteBkgColor labelBoxBkgColor activationBkgColor",
+    "--at-edge": "clusterBorder tertiaryBorderColor",
 }
-DIAGRAM_COLOURS = {
-    "background": "#010101",
-    **dict.fromkeys(["mainBkg", "primaryColor", "actorBkg"], "#010102"),
-    **dict.fromkeys(
-        ["primaryTextColor", "secondaryTextColor", "tertiaryTextColor", "textColor", "titleColor", "noteTextColor"], "#010103"
-    ),
-    **dict.fromkeys(["actorTextColor", "signalTextColor", "labelTextColor", "loopTextColor"], "#010103"),
-    **dict.fromkeys(["primaryBorderColor", "secondaryBorderColor", "nodeBorder", "noteBorderColor", "actorBorder"], "#010104"),
-    **dict.fromkeys(["labelBoxBorderColor", "activationBorderColor"], "#010104"),
-    **dict.fromkeys(["lineColor", "actorLineColor", "signalColor", "arrowheadColor"], "#010105"),
-    **dict.fromkeys(["secondaryColor", "noteBkgColor", "labelBoxBkgColor", "activationBkgColor"], "#010106"),
-    **dict.fromkeys(["tertiaryColor", "clusterBkg"], "#010107"),
-    **dict.fromkeys(["clusterBorder", "tertiaryBorderColor"], "#010108"),
-    "edgeLabelBackground": "#010109",
-    "fontSize": "15px",
-}
+STANDS_FOR = {f"#01010{number}": f"var({name})" for number, name in enumerate(INK)}
+COLOURS = {key: f"#01010{number}" for number, keys in enumerate(INK.values()) for key in keys.split()}
 
 
 @functools.cache
@@ -181,17 +175,20 @@ def draw_diagram(
     "Draw a mermaid diagram while the site is built, so that the page needs no script for it."
     import mermaidx
 
-    setup = json.dumps({"theme": "base", "themeVariables": DIAGRAM_COLOURS})
+    setup = json.dumps({"theme": "base", "themeVariables": {**COLOURS, "fontSize": "15px"}})
     svg: str = mermaidx.render(f"%%{{init: {setup}}}%%\n{source}").svg()
-    for ink, variable in INK.items():
-        svg = svg.replace(ink, variable)
-    svg = re.sub(r"rgba\(1, 1, 9, 0\.5\)", "var(--at-ground)", svg)
+    for colour, variable in STANDS_FOR.items():
+        svg = svg.replace(colour, variable)
+    svg = re.sub(r"rgba\(1, 1, \d, 0\.5\)", "var(--at-ground)", svg)
+    svg = svg.replace("display: table-cell;", "display: block;")  # so that labels are centred in any font
     size = re.search(r'viewBox="\S+ \S+ (\S+) (\S+)"', svg)
     if size is None:
         raise SiteError(f"mermaid drew nothing from:\n{source}")
     wide = float(size.group(1))
-    # It may shrink to three quarters before it scrolls in its own box.
-    return re.sub(r'style="max-width:[^"]*"', f'style="max-width: {wide:.0f}px; min-width: {wide * 0.75:.0f}px"', svg, count=1)
+    limits = (
+        f"max-width: {wide:.0f}px; min-width: {wide * 0.75:.0f}px"  # narrower than that it scrolls in its box
+    )
+    return re.sub(r'style="max-width:[^"]*"', f'style="{limits}"', svg, count=1)
 
 
 def diagrams(page: str) -> str:
@@ -214,7 +211,7 @@ def one_theme(page: str) -> str:
     sheets = re.findall(r"<link[^>]*quarto-color-scheme[^>]*>", page)
     scripts = re.findall(r"<script>\(function\(\)\{var d=document\.documentElement.*?</script>", page, re.S)
     if len(sheets) != 2 or len(scripts) != 1:
-        raise SiteError("smalldocs writes its theme links differently: alphatwin_book.site.one_theme needs a look")
+        raise SiteError("smalldocs writes its theme links differently: `one_theme` needs a look")
     href = re.search(r'href="([^"]*)"', sheets[0])
     assert href is not None
     page = page.replace(sheets[0], f'<script>{head}</script><link rel="stylesheet" href="{href.group(1)}">')
@@ -227,7 +224,7 @@ def mend_script(site: Path) -> None:
     text = path.read_text(encoding="utf-8")
     start, end = text.find("  // ---- light or dark"), text.find("  // ---- margin notes")
     if not 0 < start < end:
-        raise SiteError("smalldocs.js has changed: alphatwin_book.site.mend_script needs a look")
+        raise SiteError("smalldocs.js has changed: `mend_script` needs a look")
     toggle = (ASSETS / "toggle.js").read_text(encoding="utf-8")
     path.write_text(text[:start] + toggle + "\n" + text[end:], encoding="utf-8")
 
@@ -239,13 +236,17 @@ def mend_site(site: Path) -> int:
         try:
             text = one_theme(diagrams(mathml(path.read_text(encoding="utf-8"))))
         except Exception as problem:
-            raise SiteError(f"{path.relative_to(site).as_posix()}: {type(problem).__name__}: {problem}") from problem
+            raise SiteError(
+                f"{path.relative_to(site).as_posix()}: {type(problem).__name__}: {problem}"
+            ) from problem
         path.write_text(text, encoding="utf-8")
     mend_script(site)
     for sheet in (site / "site_libs").rglob("*.css"):
         text = sheet.read_text(encoding="utf-8")
         if "fonts.googleapis" in text:
-            sheet.write_text(re.sub(r"@import\s+url\([^)]*fonts\.googleapis[^)]*\);?", "", text), encoding="utf-8")
+            sheet.write_text(
+                re.sub(r"@import\s+url\([^)]*fonts\.googleapis[^)]*\);?", "", text), encoding="utf-8"
+            )
     return len(pages)
 
 
@@ -329,7 +330,9 @@ def preview(root: Path, out: Path, port: int) -> None:
     from smalldocs.serve import Handler
 
     build_plain(root, out, print, reload=True)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), functools.partial(Handler, directory=str(out)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", port), functools.partial(Handler, directory=str(out))
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"site: http://127.0.0.1:{server.server_port}/nbs/index.html (Ctrl-C stops)", flush=True)
     seen = stamps(root)
@@ -363,8 +366,10 @@ def main(argv: list[str] | None = None) -> int:
         if args.preview:
             quarto = None if args.plain else shutil.which("quarto")
             if quarto:
-                command = [quarto, "preview", str(root), "--port", str(args.port), "--host", "127.0.0.1", "--no-browser"]
-                return subprocess.run(command, cwd=root, env=with_filter_on_path()).returncode
+                where = ["--host", "127.0.0.1", "--port", str(args.port), "--no-browser"]
+                return subprocess.run(
+                    [quarto, "preview", *where], cwd=root, env=with_filter_on_path()
+                ).returncode
             preview(root, out, args.port)
             return 0
         pages = build(root, out, args.plain, functools.partial(print, flush=True))

@@ -108,11 +108,15 @@ def build_index(
     index: dict[str, Place] = {}
     seen: dict[str, set[str]] = {}
     for path in notebooks(root):
-        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        where = path.relative_to(root)
+        try:
+            cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        except (ValueError, KeyError) as problem:
+            raise ValueError(f"{where.as_posix()} is not a notebook: {problem!r}") from problem
         module = default_exp(cells)
         if module is None:
             continue
-        page = path.relative_to(root).with_suffix(".html").as_posix()
+        page = where.with_suffix(".html").as_posix()
         index[module] = Place(page, "")
         for cell in cells:
             source = text_of(cell)

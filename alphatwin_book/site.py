@@ -109,7 +109,10 @@ def stage_project(
             shutil.copytree(source, stage / name)
         elif source.is_file():
             shutil.copy(source, stage / name)
-    index = build_index(root)
+    try:
+        index = build_index(root)
+    except ValueError as problem:
+        raise SiteError(str(problem)) from problem
     count = 0
     for path in sorted((root / "nbs").rglob("*")):
         where = path.relative_to(root)

@@ -1,0 +1,181 @@
+"The notebook filter: what a page shows of a notebook."
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import nbformat
+import pytest
+from sitekit import Cell, code, markdown, notebook, shown
+
+from alphatwin_book import nbfilter
+from alphatwin_book.nbfilter import build_index, filter_notebook
+
+Make = Callable[..., Path]
+
+
+def page_of(root: Path, name: str) -> list[dict[str, Any]]:
+    "The filtered cells of one notebook of a project."
+    path = root / f"{name}.ipynb"
+    folder = path.parent.relative_to(root).as_posix()
+    page = filter_notebook(json.loads(path.read_text()), build_index(root), folder)
+    nbformat.validate(nbformat.from_dict(page))
+    return page["cells"]
+
+
+def text(cells: list[Cell]) -> str:
+    return "\n".join(cell["source"] for cell in cells)
+
+
+def test_exported_function_becomes_an_api_block_with_its_source(project: Make) -> None:
+    cells = page_of(project(), "nbs/3_metrics/03_drawdown")
+    whole = text(cells)
+    assert whole.count("### max_drawdown {#max_drawdown") == 1
+    assert "max_drawdown(returns: pd.Series, *, window: int | None = None) -> float" in whole
+    assert '<td class="p-meaning">Simple returns, one per bar</td>' in whole
+    assert '<td class="p-meaning">Bars to look back; <code>None</code> for all</td>' in whole
+    assert '<td class="p-name"><em>returns</em></td><td class="p-type"><code>float</code></td>' in whole
+    (source,) = [c for c in cells if c["cell_type"] == "code"]
+    assert source["source"].startswith('#| code-fold: true\n#| code-summary: "Source"\ndef max_drawdown(')
+    assert "default_exp" not in whole and "#| export" not in whole
+
+
+def test_class_shows_fields_methods_and_properties(project: Make) -> None:
+    lines = [
+        "#| export",
+        "@dataclass(frozen=True)",
+        "class Spell:",
+        '    "One stay below a peak."',
+        "    depth: float = 0.0  # The deepest point",
+        "",
+        "    @property",
+        "    def deep(self) -> bool:",
+        '        "Say whether it hurts."',
+        "        return self.depth < -0.2",
+        "",
+        "    def days(self, business: bool = True) -> int:",
+        '        "Count the days."',
+        "        return 0",
+    ]
+    root = project(**{"nbs/a": notebook(markdown("# A"), code("#| default_exp a"), code("\n".join(lines)))})
+    whole = text(page_of(root, "nbs/a"))
+    assert '<td class="p-name"><code>depth</code></td>' in whole and "The deepest point" in whole
+    assert "<code>a property -&gt; bool</code>" in whole
+    assert "<code>(business: bool = True) -&gt; int</code>" in whole
+
+
+def test_hidden_cells_and_plumbing_are_left_out(project: Make) -> None:
+    page = notebook(
+        markdown("# A\n\n> Short."),
+        code("#| default_exp a"),
+        code("#| export\nimport numpy as np\n\nfrom x import y\n\n__all__ = ['f']"),
+        code("#| hide\nsecret = 1"),
+        code('#| export\nLIMITS = {"stop": -0.5}'),
+        code("#| export\ndef _half(x: float) -> float:\n    return x / 2"),
+        code("visible = 1"),
+    )
+    cells = page_of(project(**{"nbs/a": page}), "nbs/a")
+    whole = text(cells)
+    assert "import numpy" not in whole and "secret" not in whole and "__all__" not in whole
+    assert 'LIMITS = {"stop": -0.5}' in [c["source"] for c in cells]
+    assert any("Source of _half" in c["source"] for c in cells)
+    assert cells[-1]["source"] == "visible = 1"
+
+
+def test_front_matter_has_title_and_description_and_no_output_file(project: Make) -> None:
+    page = notebook(markdown("# A title\n\n> What it is about.\n\nAnd the text that follows."))
+    cells = page_of(project(**{"nbs/a": page}), "nbs/a")
+    assert cells[0]["cell_type"] == "raw"
+    assert "title: A title" in cells[0]["source"] and "description: What it is about." in cells[0]["source"]
+    assert "output-file" not in cells[0]["source"]
+    assert cells[1]["source"] == "And the text that follows."
+
+
+def test_names_are_linked_once_and_relative(project: Make) -> None:
+    prose = "See `max_drawdown`, `max_drawdown()` and `at.max_drawdown`.\n\n```python\n`max_drawdown`\n```\n\n## `max_drawdown`"
+    root = project(**{"nbs/lessons/l01": notebook(markdown("# L"), markdown(prose))})
+    source = page_of(root, "nbs/lessons/l01")[-1]["source"]
+    target = "../3_metrics/03_drawdown.html#max_drawdown"
+    assert source.startswith(
+        f"See [`max_drawdown`]({target}), `max_drawdown()` and [`at.max_drawdown`]({target})."
+    )
+    assert source.count(target) == 2
+    assert "http" not in source
+
+
+def test_a_name_that_two_pages_define_is_not_guessed(project: Make) -> None:
+    double = notebook(
+        markdown("# D"), code("#| default_exp other"), code("#| export\ndef max_drawdown():\n    return 0")
+    )
+    root = project(**{"nbs/d": double, "nbs/l": notebook(markdown("# L"), markdown("`max_drawdown`"))})
+    assert page_of(root, "nbs/l")[-1]["source"] == "`max_drawdown`"
+    assert (
+        build_index(root)["alphatwin.metrics.drawdown.max_drawdown"].page == "nbs/3_metrics/03_drawdown.html"
+    )
+
+
+def test_outputs_keep_what_a_reader_should_see(project: Make) -> None:
+    table = '<div>\n<style scoped>\n td {color: red}\n</style>\n<table border="1" class="dataframe"><tr><td>1</td></tr></table></div>'
+    record = shown(text_plain="cagr")
+    record["data"]["application/x-alphatwin-record+json"] = {"name": "cagr"}
+    outputs = [shown(text_html=table), record, shown(text_plain="<Axes: title='x'>"), shown(text_plain="0.5")]
+    root = project(**{"nbs/a": notebook(markdown("# A"), code("f()", *outputs))})
+    kept = page_of(root, "nbs/a")[-1]["outputs"]
+    assert len(kept) == 2
+    assert (
+        "scoped" not in kept[0]["data"]["text/html"]
+        and '<table class="dataframe">' in kept[0]["data"]["text/html"]
+    )
+    assert kept[1]["data"] == {"text/plain": "0.5"}
+
+
+def test_long_cells_fold_and_figures_hide_their_code(project: Make) -> None:
+    long = "\n".join(f"x{n} = {n}" for n in range(nbfilter.LONG_CELL))
+    draw = "\n".join(f"x{n} = {n}" for n in range(nbfilter.LONG_FIGURE))
+    page = notebook(markdown("# A"), code(long), code(draw, shown(image_png="iVBORw0KGgo=")), code(draw))
+    _, first, figure, short = page_of(project(**{"nbs/a": page}), "nbs/a")
+    assert first["source"].startswith("#| code-fold: show")
+    assert figure["source"].startswith("#| code-fold: true")
+    assert short["source"] == draw
+
+
+def test_diagrams_are_fenced_for_quarto(project: Make) -> None:
+    page = notebook(markdown("# A"), markdown("```mermaid\nflowchart LR\n  a --> b\n```"))
+    assert page_of(project(**{"nbs/a": page}), "nbs/a")[-1]["source"].startswith("```{mermaid}\n")
+
+
+def test_narration_is_filled_from_the_records(project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    telling = ModuleType("alphatwin.content.narration")
+    telling.records_of = lambda nb: {"cells": len(nb["cells"])}  # type: ignore[attr-defined]
+    telling.fill = lambda text, records: text.replace("{{cells}}", str(records["cells"]))  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "alphatwin.content.narration", telling)
+    page = notebook(
+        markdown("# A"), markdown("It has {{cells}} cells.", "narration"), markdown("Not {{cells}}.")
+    )
+    cells = page_of(project(**{"nbs/a": page}), "nbs/a")
+    assert cells[1]["source"] == "::: {.narration}\n\nIt has 3 cells.\n\n:::"
+    assert cells[2]["source"] == "Not {{cells}}."
+
+
+def test_a_notebook_without_narration_does_not_ask_for_it(
+    project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "alphatwin.content.narration", None)  # an import would fail
+    root = project(**{"nbs/a": notebook(markdown("# A"), markdown("Plain."))})
+    assert page_of(root, "nbs/a")[-1]["source"] == "Plain."
+
+
+def test_command_reads_stdin_and_writes_stdout(
+    project: Make, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    root = project(**{"nbs/lessons/l01": notebook(markdown("# Über"), markdown("`max_drawdown`"))})
+    monkeypatch.chdir(root / "nbs" / "lessons")
+    raw = (root / "nbs" / "lessons" / "l01.ipynb").read_bytes()
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(raw)))
+    nbfilter.main()
+    page = json.loads(capsysbinary.readouterr().out)
+    assert "(../3_metrics/03_drawdown.html#max_drawdown)" in page["cells"][-1]["source"]

@@ -157,6 +157,15 @@ class Row:
     result: bool = False  # The line that says what comes back
 
 
+def type_text(annotation: ast.expr | None) -> str:
+    "An annotation as a reader wants it: a quoted name without its quotes."
+    if annotation is None:
+        return ""
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return annotation.value
+    return ast.unparse(annotation)
+
+
 def argument_rows(node: ast.FunctionDef | ast.AsyncFunctionDef, comments: dict[int, str]) -> list[Row]:
     "The parameters of a function, then what it returns, with their docments."
     args = node.args
@@ -171,7 +180,7 @@ def argument_rows(node: ast.FunctionDef | ast.AsyncFunctionDef, comments: dict[i
     rows = [
         Row(
             stars + arg.arg,
-            ast.unparse(arg.annotation) if arg.annotation else "",
+            type_text(arg.annotation),
             ast.unparse(default) if default else "",
             comments.get(default.end_lineno if default else arg.end_lineno, "")  # type: ignore[arg-type]
             or comments.get(arg.lineno, ""),
@@ -183,7 +192,8 @@ def argument_rows(node: ast.FunctionDef | ast.AsyncFunctionDef, comments: dict[i
         line = node.returns.end_lineno or node.returns.lineno
         last = max((r.end_lineno or 0 for r in [*plain, *args.kwonlyargs]), default=0)
         meaning = comments.get(line, "") if line > last else ""  # on one line the comment is a parameter's
-        rows.append(Row("returns", ast.unparse(node.returns), "", meaning, True))
+        if meaning or type_text(node.returns) != "None":
+            rows.append(Row("→", type_text(node.returns), "", meaning, True))
     return rows
 
 
@@ -192,7 +202,7 @@ def field_rows(node: ast.ClassDef, comments: dict[int, str]) -> list[Row]:
     return [
         Row(
             item.target.id,
-            ast.unparse(item.annotation),
+            type_text(item.annotation),
             ast.unparse(item.value) if item.value else "",
             comments.get(item.end_lineno or item.lineno, ""),
         )
@@ -224,7 +234,7 @@ def table(rows: list[Row], heads: list[str]) -> str:
             if column == "meaning":
                 text = inline(text)
             elif row.result and column == "name":
-                text = "<em>returns</em>"
+                text = f'<span title="what comes back">{text}</span>'
             elif text:
                 text = f"<code>{html.escape(text)}</code>"
             body += f'<td class="p-{column}">{text}</td>'
@@ -244,10 +254,10 @@ def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     for row in shown:
         if row.name in keyword_only and "*" not in parts and not any(p.startswith("*") for p in parts):
             parts.append("*")
-        kind = f": {row.type}" if row.type else ""
+        colon = f": {row.type}" if row.type else ""
         equals = " = " if row.type else "="
-        parts.append(row.name + kind + (equals + row.default if row.default else ""))
-    back = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+        parts.append(row.name + colon + (equals + row.default if row.default else ""))
+    back = f" -> {type_text(node.returns)}" if node.returns else ""
     line = f"{node.name}({', '.join(parts)}){back}"
     if len(line) <= 76:
         return line
@@ -264,7 +274,7 @@ def call_of(method: ast.FunctionDef) -> str:
 
 def back_of(method: ast.FunctionDef) -> str:
     "The arrow and what comes back."
-    return f" -> {ast.unparse(method.returns)}" if method.returns else ""
+    return f" -> {type_text(method.returns)}" if method.returns else ""
 
 
 def is_property(method: ast.FunctionDef) -> bool:

@@ -38,7 +38,10 @@ def test_exported_function_becomes_an_api_block_with_its_source(project: Make) -
     assert "max_drawdown(returns: pd.Series, *, window: int | None = None) -> float" in whole
     assert '<td class="p-meaning">Simple returns, one per bar</td>' in whole
     assert '<td class="p-meaning">Bars to look back; <code>None</code> for all</td>' in whole
-    assert '<td class="p-name"><em>returns</em></td><td class="p-type"><code>float</code></td>' in whole
+    assert (
+        '<td class="p-name"><span title="what comes back">→</span></td><td class="p-type"><code>float</code></td>'
+        in whole
+    )
     (source,) = [c for c in cells if c["cell_type"] == "code"]
     assert source["source"].startswith('#| code-fold: true\n#| code-summary: "Source"\ndef max_drawdown(')
     assert "default_exp" not in whole and "#| export" not in whole

@@ -410,7 +410,10 @@ def link_names(text: str, index: dict[str, Place], page: str | None, folder: str
 
     def link(found: re.Match[str]) -> str:
         name = found.group(2)
-        place = index.get(name) if name else None
+        owner = (
+            name.split(".")[0] if name and name[0].isupper() else name
+        )  # `Result.plot` stands with `Result`
+        place = index.get(owner) if owner else None
         if place is None or place.page == page or name in done:
             return found.group(0)
         done.add(name)

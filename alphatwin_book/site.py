@@ -332,10 +332,12 @@ def preview(root: Path, out: Path, port: int) -> None:
     "Serve the site on this machine only, and build it again whenever a source changes."
     from smalldocs.serve import Handler
 
+    handler = functools.partial(Handler, directory=str(out))
+    try:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", port), handler)
+    except OSError as problem:
+        raise SiteError(f"port {port} is taken: give another with --port") from problem
     build_plain(root, out, print, reload=True)
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", port), functools.partial(Handler, directory=str(out))
-    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     print(f"site: http://127.0.0.1:{server.server_port}/nbs/index.html (Ctrl-C stops)", flush=True)
     seen = stamps(root)

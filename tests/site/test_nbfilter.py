@@ -110,6 +110,16 @@ def test_names_are_linked_once_and_relative(project: Make) -> None:
     assert "http" not in source
 
 
+def test_a_method_is_linked_to_its_class(project: Make) -> None:
+    library = notebook(
+        markdown("# R"), code("#| default_exp r"), code("#| export\nclass Result:\n    size: int")
+    )
+    root = project(
+        **{"nbs/r": library, "nbs/l": notebook(markdown("# L"), markdown("`Result.plot`, `result.plot`"))}
+    )
+    assert page_of(root, "nbs/l")[-1]["source"] == "[`Result.plot`](r.html#Result), `result.plot`"
+
+
 def test_a_name_that_two_pages_define_is_not_guessed(project: Make) -> None:
     double = notebook(
         markdown("# D"), code("#| default_exp other"), code("#| export\ndef max_drawdown():\n    return 0")

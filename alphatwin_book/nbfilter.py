@@ -39,6 +39,11 @@ EXPORTS = {"export", "exports", "exporti"}
 LONG_CELL = 24  # Lines from which a lesson cell gets a fold, open
 LONG_FIGURE = 12  # Lines from which the code of a figure is folded away
 PLOT_HANDLE = re.compile(r"<(Axes|Figure|matplotlib\.|seaborn\.)|\[<matplotlib\.|Text\(")
+# pandas gives the index's name a heading row of its own; it fits into the empty corner of the row above.
+INDEX_NAME = re.compile(
+    r'(<tr style="text-align: right;">\s*)<th></th>((?:(?!</tr>).)*</tr>)\s*<tr>\s*<th>([^<]+)</th>(?:\s*<th></th>)+\s*</tr>',
+    re.S,
+)
 PRIVATE_MIME = "application/x-alphatwin"
 Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -259,7 +264,7 @@ def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
         parts.append(row.name + colon + (equals + row.default if row.default else ""))
     back = f" -> {type_text(node.returns)}" if node.returns else ""
     line = f"{node.name}({', '.join(parts)}){back}"
-    if len(line) <= 76:
+    if len(line) <= 84:
         return line
     return f"{node.name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){back}"
 
@@ -434,6 +439,7 @@ def clean_output(output: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if "text/html" in data:  # pandas repeats its style in every table
         markup = re.sub(r"<style scoped>.*?</style>\s*", "", "".join(data["text/html"]), flags=re.S)
+        markup = INDEX_NAME.sub(r"\1<th>\3</th>\2", markup)
         data["text/html"] = markup.replace('<table border="1" class=', "<table class=")
     return output
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 import nbformat
+import pandas as pd
 import pytest
 from sitekit import Cell, code, markdown, notebook, shown
 
@@ -144,6 +146,13 @@ def test_outputs_keep_what_a_reader_should_see(project: Make) -> None:
         and '<table class="dataframe">' in kept[0]["data"]["text/html"]
     )
     assert kept[1]["data"] == {"text/plain": "0.5"}
+
+
+def test_the_name_of_a_tables_index_moves_into_its_corner(project: Make) -> None:
+    frame = pd.DataFrame({"open": [1.0], "close": [2.0]}, index=pd.Index(["monday"], name="time"))
+    root = project(**{"nbs/a": notebook(markdown("# A"), code("f()", shown(text_html=frame.to_html())))})
+    table = page_of(root, "nbs/a")[-1]["outputs"][0]["data"]["text/html"]
+    assert re.findall(r"<th>(\w*)</th>", table) == ["time", "open", "close", "monday"]
 
 
 def test_long_cells_fold_and_figures_hide_their_code(project: Make) -> None:

@@ -369,20 +369,35 @@ def tell(
 
     records = records_of(notebook)
     for cell in told:
-        cell["source"] = f"::: {{.narration}}\n\n{fill(cell['source'], records).strip()}\n\n:::"
+        lines = fill(cell["source"], records).strip().split("\n")
+        heads = list(
+            itertools.takewhile(lambda line: re.match(r"#+\s|\s*$", line), lines)
+        )  # headings stay outside
+        spoken = "\n".join(lines[len(heads) :])
+        cell["source"] = "\n".join(heads) + (f"\n\n::: {{.narration}}\n\n{spoken}\n\n:::" if spoken else "")
 
 
 def split_title(cells: list[dict[str, Any]]) -> None:
-    "Leave in the title cell what makes the front matter; nbdev would drop the text that follows it."
-    for place, cell in enumerate(cells):
-        if cell["cell_type"] == "markdown" and re.match(r"#\s", cell["source"]):
-            lines = cell["source"].split("\n")
-            front = list(itertools.takewhile(lambda line: re.match(r"$|#\s|>|- [\w-]+:", line), lines))
-            rest = "\n".join(lines[len(front) :])
-            if rest:
-                cell["source"] = "\n".join(front)
-                cells.insert(place + 1, {"cell_type": "markdown", "metadata": {}, "source": rest})
-            return
+    "Leave in the title cell what makes the front matter, of which nbdev would drop the rest; fetch its `>` line."
+    place = next(
+        (n for n, c in enumerate(cells) if c["cell_type"] == "markdown" and c["source"].startswith("# ")),
+        None,
+    )
+    if place is None:
+        return
+    lines = cells[place]["source"].split("\n")
+    front = list(itertools.takewhile(lambda line: re.match(r"$|#\s|>|- [\w-]+:", line), lines))
+    rest = "\n".join(lines[len(front) :])
+    if not any(line.startswith(">") for line in front):
+        for later in cells[place + 1 : place + 4]:
+            said, _, after = later["source"].partition("\n")
+            if later["cell_type"] == "markdown" and said.startswith("> "):
+                front += ["", said]
+                later["source"] = after.strip("\n")
+                break
+    cells[place]["source"] = "\n".join(front)
+    if rest:
+        cells.insert(place + 1, {"cell_type": "markdown", "metadata": {}, "source": rest})
 
 
 def outside_fences(text: str) -> Iterator[tuple[bool, str]]:
@@ -451,14 +466,17 @@ def clean_outputs(cell: Any) -> None:
 
 
 def fold_long(cell: Any) -> None:
-    "Give long cells a fold: closed where the code only draws a figure, open elsewhere."
+    "Give cells a fold: closed where code draws a figure or names numbers for the narrator, open where it is long."
     if cell.cell_type != "code" or re.search(r"^#\|\s*(code-fold|echo)\s*:", cell.source, re.M):
         return
-    lines = sum(1 for line in cell.source.splitlines() if line.strip() and not line.startswith("#|"))
+    code = [line for line in cell.source.splitlines() if line.strip() and not line.startswith("#|")]
+    if code and sum("at.record(" in line for line in code) >= 0.7 * len(code):
+        cell.source = '#| code-fold: true\n#| code-summary: "Numbers for the narrator"\n' + cell.source
+        return
     drawn = any(str(m).startswith("image/") for o in cell.get("outputs", []) for m in o.get("data", {}))
-    if drawn and lines >= LONG_FIGURE:
+    if drawn and len(code) >= LONG_FIGURE:
         cell.source = '#| code-fold: true\n#| code-summary: "Code of the figure"\n' + cell.source
-    elif lines >= LONG_CELL:
+    elif len(code) >= LONG_CELL:
         cell.source = '#| code-fold: show\n#| code-summary: "Code"\n' + cell.source
 
 

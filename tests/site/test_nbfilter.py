@@ -179,8 +179,35 @@ def test_narration_is_filled_from_the_records(project: Make, monkeypatch: pytest
         markdown("# A"), markdown("It has {{cells}} cells.", "narration"), markdown("Not {{cells}}.")
     )
     cells = page_of(project(**{"nbs/a": page}), "nbs/a")
-    assert cells[1]["source"] == "::: {.narration}\n\nIt has 3 cells.\n\n:::"
+    assert cells[1]["source"].strip() == "::: {.narration}\n\nIt has 3 cells.\n\n:::"
     assert cells[2]["source"] == "Not {{cells}}."
+
+
+def test_a_spoken_title_is_front_matter_and_its_words_are_told(
+    project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    telling = ModuleType("alphatwin.content.narration")
+    telling.records_of = lambda nb: {}  # type: ignore[attr-defined]
+    telling.fill = lambda text, records: text.replace("{{=500}}", "500")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "alphatwin.content.narration", telling)
+    title = markdown("# Does it pay?\n\nWe test it on the S&P {{=500}}.", "narration")
+    page = notebook(
+        title, code("fast = 20"), markdown("> An honest test.\n\nMore."), markdown("## The rule", "narration")
+    )
+    front, told, _, more, head = page_of(project(**{"nbs/ep": page}), "nbs/ep")
+    assert "title: Does it pay?" in front["source"] and "description: An honest test." in front["source"]
+    assert told["source"].strip() == "::: {.narration}\n\nWe test it on the S&P 500.\n\n:::"
+    assert (more["source"], head["source"].strip()) == ("More.", "## The rule")
+
+
+def test_cells_that_only_name_numbers_are_folded(project: Make) -> None:
+    cells = [
+        code('a = at.record("a", 1)\nat.record("b", 2)'),
+        code('late = run(bars)\na = at.record("a", late)'),
+    ]
+    _, names, result = page_of(project(**{"nbs/ep": notebook(markdown("# E"), *cells)}), "nbs/ep")
+    assert '#| code-summary: "Numbers for the narrator"' in names["source"]
+    assert result["source"].startswith("late = run(bars)")
 
 
 def test_a_notebook_without_narration_does_not_ask_for_it(

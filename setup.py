@@ -29,7 +29,7 @@ setup(
         "Programming Language :: Python :: 3.13",
     ],
     packages=find_packages(include=["alphatwin", "alphatwin.*", "alphatwin_book"]),
-    package_data={"alphatwin": ["py.typed", "data/samples/*", "content/assets/*"], "alphatwin_book": ["assets/*"]},
+    package_data={"alphatwin": ["py.typed", "data/bundled/*", "content/assets/*"], "alphatwin_book": ["assets/*"]},
     install_requires=cfg["requirements"].split(),
     extras_require={"book": book, "dev": book + dev},
     entry_points={

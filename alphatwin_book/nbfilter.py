@@ -434,7 +434,7 @@ def link_names(text: str, index: dict[str, Place], page: str | None, folder: str
             name.split(".")[0] if name and name[0].isupper() else name
         )  # `Result.plot` stands with `Result`
         place = index.get(owner) if owner else None
-        if place is None or place.page == page or name in done:
+        if place is None or place.page == page or name in done or name == "alphatwin":
             return found.group(0)
         done.add(name)
         target = os.path.relpath(place.page, folder or ".").replace(os.sep, "/")

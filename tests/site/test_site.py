@@ -86,6 +86,31 @@ def test_a_small_site_asks_for_nothing_outside(small: Path) -> None:
     assert builder.build(small, small / "_site", plain=True, say=said.append) == 3  # over the older one
 
 
+QUARTO = """#!/bin/sh
+test "$1" = render && cd "$2" || exit 3
+command -v alphatwin-nbfilter > filter.txt || exit 4
+mkdir -p _site/site_libs _site/nbs && cp index.html _site/ && echo "<p>$PAGE</p>" > _site/nbs/index.html
+mkdir -p _site/theme && cp theme/favicon.svg _site/theme/
+"""
+
+
+def test_quarto_is_used_where_it_is_installed(small: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = small / "bin" / "quarto"
+    program.parent.mkdir()
+    program.write_text(QUARTO)
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:/usr/bin:/bin")
+    monkeypatch.setenv("PAGE", "from Quarto")
+    assert builder.build(small, small / "_site", say=lambda text: None) == 1
+    assert "from Quarto" in (small / "_site" / "nbs" / "index.html").read_text()
+    assert Path((small / "filter.txt").read_text().strip()).name == "alphatwin-nbfilter"
+    assert builder.build(small, small / "elsewhere", say=lambda text: None) == 1
+    assert (small / "elsewhere" / "index.html").exists()
+    monkeypatch.setenv("PAGE", '<a href="gone.html">x</a>')
+    with pytest.raises(SiteError, match=r"nbs/index.html: gone.html: no such file"):
+        builder.build(small, small / "_site", say=lambda text: None)
+
+
 def test_a_broken_link_fails_the_build_by_name(small: Path) -> None:
     (small / "nbs" / "guides" / "run.qmd").write_text("---\ntitle: Run\n---\n\n[gone](gone.qmd)\n")
     with pytest.raises(SiteError, match=r"nbs/guides/run.qmd: broken link gone"):

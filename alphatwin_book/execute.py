@@ -91,6 +91,14 @@ def work(path: Path, check: bool) -> tuple[Path, list[str]]:
         return path, [f"a cell fails\n{fault}"]
     except Exception as fault:
         return path, [f"{type(fault).__name__}: {fault}"]
+    noisy = [
+        str(number)
+        for number, cell in enumerate(fresh.cells)
+        for out in cell.get("outputs", [])
+        if out.get("name") == "stderr"
+    ]
+    if noisy:
+        return path, [f"prints warnings or errors in cell {', '.join(noisy)}; a page of the book does not"]
     published = path.with_name(path.stem + ".receipt.json")
     if not check:
         path.write_text(notebook_text(fresh), encoding="utf-8")

@@ -146,9 +146,10 @@ def build_index(
 
 
 def comments_by_line(source: str) -> dict[int, str]:
-    "The comment on each line, without its hash."
+    "The comment that follows code on each line, without its hash."
     tokens = tokenize.generate_tokens(io.StringIO(source).readline)
-    return {t.start[0]: t.string.lstrip("# ").rstrip() for t in tokens if t.type == tokenize.COMMENT}
+    found = (t for t in tokens if t.type == tokenize.COMMENT and t.line[: t.start[1]].strip())
+    return {t.start[0]: t.string.lstrip("# ").rstrip() for t in found}
 
 
 @dataclass(frozen=True)
@@ -194,9 +195,11 @@ def argument_rows(node: ast.FunctionDef | ast.AsyncFunctionDef, comments: dict[i
         if arg.arg not in ("self", "cls")
     ]
     if node.returns:
-        line = node.returns.end_lineno or node.returns.lineno
-        last = max((r.end_lineno or 0 for r in [*plain, *args.kwonlyargs]), default=0)
-        meaning = comments.get(line, "") if line > last else ""  # on one line the comment is a parameter's
+        last = max((arg.end_lineno or 0 for arg in [*plain, *args.kwonlyargs]), default=0)
+        below = range(
+            max(last + 1, node.returns.lineno), node.body[0].lineno
+        )  # on one line it is a parameter's
+        meaning = next((comments[line] for line in below if line in comments), "")
         if meaning or type_text(node.returns) != "None":
             rows.append(Row("→", type_text(node.returns), "", meaning, True))
     return rows
@@ -347,6 +350,8 @@ class ApiBlocks(Processor):
             ]
         elif nodes:
             new = [folded(source, f"Source of {', '.join(n.name for n in nodes)}")]
+        elif "__getattr__" in source:
+            new = [folded(source, "What can be imported from here")]
         else:
             new = [mk_cell(source)]
         for item in new:

@@ -141,6 +141,10 @@ def stage_project(
 # ---------------------------------------------------------------- mending the pages
 
 
+# A prime is small and raised as it is; as a superscript it can hardly be seen.
+PRIME = re.compile(r"<msup>(<mi>[^<]*</mi>)<mi>&#x02032;</mi></msup>")
+
+
 def mathml(page: str) -> str:
     "Write formulas as MathML, which browsers draw without a script."
     from latex2mathml.converter import convert
@@ -149,6 +153,7 @@ def mathml(page: str) -> str:
         display = found.group(1) == "display"
         tex = html.unescape(found.group(2)).strip()[2:-2]
         markup = convert(tex, display="block" if display else "inline")
+        markup = PRIME.sub(r'\1<mo lspace="0" rspace="0">&#x02032;</mo>', markup)
         return f'<span class="math {found.group(1)}">{markup}</span>'
 
     page = re.sub(r'<span class="math (inline|display)">(.*?)</span>', one, page, flags=re.S)

@@ -49,6 +49,15 @@ def test_exported_function_becomes_an_api_block_with_its_source(project: Make) -
     assert "default_exp" not in whole and "#| export" not in whole
 
 
+def test_comment_of_a_wrapped_return_is_found(project: Make) -> None:
+    wrapped = "#| export\ndef f(\n    x: int,  # In\n) -> (\n    pd.DataFrame\n):  # Out\n    return x"
+    inside = "#| export\ndef g(x: int) -> int:\n    # not about what comes back\n    return x"
+    page = notebook(markdown("# A"), code("#| default_exp a"), code(wrapped), code(inside))
+    whole = text(page_of(project(**{"nbs/a": page}), "nbs/a"))
+    assert '<td class="p-meaning">In</td>' in whole and '<td class="p-meaning">Out</td>' in whole
+    assert 'p-meaning">not about' not in whole
+
+
 def test_class_shows_fields_methods_and_properties(project: Make) -> None:
     lines = [
         "#| export",
@@ -79,13 +88,15 @@ def test_hidden_cells_and_plumbing_are_left_out(project: Make) -> None:
         code("#| default_exp a"),
         code("#| export\nimport numpy as np\n\nfrom x import y\n\n__all__ = ['f']"),
         code("#| hide\nsecret = 1"),
+        code("#| export\n__getattr__, __dir__, __all__ = attach(__name__)"),
         code('#| export\nLIMITS = {"stop": -0.5}'),
         code("#| export\ndef _half(x: float) -> float:\n    return x / 2"),
         code("visible = 1"),
     )
     cells = page_of(project(**{"nbs/a": page}), "nbs/a")
     whole = text(cells)
-    assert "import numpy" not in whole and "secret" not in whole and "__all__" not in whole
+    assert "import numpy" not in whole and "secret" not in whole and "__all__ = ['f']" not in whole
+    assert any('"What can be imported from here"' in c["source"] for c in cells)
     assert 'LIMITS = {"stop": -0.5}' in [c["source"] for c in cells]
     assert any("Source of _half" in c["source"] for c in cells)
     assert cells[-1]["source"] == "visible = 1"

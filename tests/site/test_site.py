@@ -35,6 +35,7 @@ def test_formulas_become_mathml() -> None:
     script = '<script src="https://cdn.jsdelivr.net/npm/katex@0/katex.min.js" defer></script>'
     page = mathml(f'<span class="math inline">\\(a &lt; \\frac{{1}}{{2}}\\)</span>{script}')
     assert "<mfrac>" in page and "<mo>&#x0003C;</mo>" in page and "katex" not in page
+    assert "<msup>" not in mathml('<span class="math inline">\\(p\'\\)</span>')  # a prime is raised as it is
 
 
 def test_diagrams_follow_the_theme() -> None:

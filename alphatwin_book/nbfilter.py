@@ -196,9 +196,10 @@ def argument_rows(node: ast.FunctionDef | ast.AsyncFunctionDef, comments: dict[i
     ]
     if node.returns:
         last = max((arg.end_lineno or 0 for arg in [*plain, *args.kwonlyargs]), default=0)
-        below = range(
-            max(last + 1, node.returns.lineno), node.body[0].lineno
-        )  # on one line it is a parameter's
+        first = max(
+            last + 1, node.returns.lineno
+        )  # a comment on the last parameter's line is the parameter's
+        below = range(first, node.body[0].lineno)
         meaning = next((comments[line] for line in below if line in comments), "")
         if meaning or type_text(node.returns) != "None":
             rows.append(Row("→", type_text(node.returns), "", meaning, True))
@@ -254,6 +255,11 @@ def table(rows: list[Row], heads: list[str]) -> str:
     )
 
 
+def back_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
+    "The arrow and what comes back."
+    return f" -> {type_text(node.returns)}" if node.returns else ""
+
+
 def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     "The signature on one line, or one parameter a line where that is too long."
     shown = [r for r in argument_rows(node, {}) if not r.result]
@@ -265,11 +271,10 @@ def signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
         colon = f": {row.type}" if row.type else ""
         equals = " = " if row.type else "="
         parts.append(row.name + colon + (equals + row.default if row.default else ""))
-    back = f" -> {type_text(node.returns)}" if node.returns else ""
-    line = f"{node.name}({', '.join(parts)}){back}"
+    line = f"{node.name}({', '.join(parts)}){back_of(node)}"
     if len(line) <= 84:
         return line
-    return f"{node.name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){back}"
+    return f"{node.name}(\n" + "".join(f"    {part},\n" for part in parts) + f"){back_of(node)}"
 
 
 def call_of(method: ast.FunctionDef) -> str:
@@ -278,11 +283,6 @@ def call_of(method: ast.FunctionDef) -> str:
         return "a property" + back_of(method)
     text = re.sub(r",?\n\s*", lambda m: ", " if m.group().startswith(",") else "", signature(method))
     return text.removeprefix(method.name).replace(", )", ")")
-
-
-def back_of(method: ast.FunctionDef) -> str:
-    "The arrow and what comes back."
-    return f" -> {type_text(method.returns)}" if method.returns else ""
 
 
 def is_property(method: ast.FunctionDef) -> bool:

@@ -43,7 +43,7 @@ PALETTE = {
 }
 
 # %% ../nbs/01_style.ipynb #ba64b97d
-def house_style() -> dict[str, Any]:  # Settings for matplotlib's rcParams
+def house_style() -> Any:  # Settings for matplotlib's rcParams
     "Return the matplotlib settings of the house: transparent ground, thin grid, the palette."
     from cycler import cycler
 
@@ -77,8 +77,8 @@ def house_style() -> dict[str, Any]:  # Settings for matplotlib's rcParams
             "legend.frameon": False,
             "lines.linewidth": 1.6,
             "figure.figsize": (8.0, 3.6),
-            "figure.dpi": 100,
-            "savefig.dpi": 100,
+            "figure.dpi": 90,
+            "savefig.dpi": 90,
             "font.family": "DejaVu Sans",
             "font.size": 10,
             "svg.hashsalt": "alphatwin",

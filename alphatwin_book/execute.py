@@ -21,7 +21,7 @@ from nbclient.exceptions import CellExecutionError
 
 from alphatwin.content.episode import build_episode, find_episode, parameters_of
 from alphatwin.content.receipt import COLLECT, MIME, look_of, same_look
-from alphatwin.content.runs import fixed_environment, normalise, notebook_text, read_notebook
+from alphatwin.content.runs import fixed_environment, kernel_manager, normalise, notebook_text, read_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 

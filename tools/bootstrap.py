@@ -42,17 +42,30 @@ def make_venv() -> None:
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         shutil.rmtree(VENV, ignore_errors=True)
-        stop(f"{' '.join(command)} failed.\n{done.stdout}{done.stderr}\nOn Debian or Ubuntu: sudo apt install {package}")
+        stop(
+            f"{' '.join(command)} failed.\n{done.stdout}{done.stderr}\nOn Debian or Ubuntu: sudo apt install {package}"
+        )
 
 
 def pip_install(arguments: list[str], what: str) -> None:
     "Run pip quietly with a line of progress; on failure show the end of its log."
     log_path = VENV / "setup.log"
     python = VENV / "bin" / "python"
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off", *arguments]
+    command = [
+        str(python),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--progress-bar",
+        "off",
+        *arguments,
+    ]
     live, start, packages, shown = sys.stdout.isatty(), time.monotonic(), 0, 0.0
     with log_path.open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT)
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=ROOT
+        )
         assert process.stdout is not None
         try:
             for line in process.stdout:
@@ -77,7 +90,9 @@ def pip_install(arguments: list[str], what: str) -> None:
 
 def main(level: str) -> None:
     if sys.version_info < (3, 11):
-        stop(f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11 ...")
+        stop(
+            f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11 ..."
+        )
     stamps = {name: VENV / f"{name}.stamp" for name in ("core", "dev")}
     mark = fingerprint()
     good = {name for name, path in stamps.items() if path.exists() and path.read_text() == mark}
@@ -85,10 +100,16 @@ def main(level: str) -> None:
         return
     start = time.monotonic()
     if not good:
-        print(f"set-up: making .venv with Python {sys.version.split()[0]} (once; two or three minutes)", flush=True)
+        print(
+            f"set-up: making .venv with Python {sys.version.split()[0]} (once; two or three minutes)",
+            flush=True,
+        )
         make_venv()
     target = "." if level == "core" else ".[dev]"
-    pip_install(["-c", "constraints.txt", "-e", target], "what episodes need" if level == "core" else "what the tests need")
+    pip_install(
+        ["-c", "constraints.txt", "-e", target],
+        "what episodes need" if level == "core" else "what the tests need",
+    )
     stamps[level].write_text(mark)
     print(f"set-up: done in {time.monotonic() - start:.0f} s", flush=True)
 

@@ -78,7 +78,7 @@ def certify(
         raise ValueError(
             f"certify needs a function with one row of output for each of {len(bars)} bars, got {size}"
         )
-    last = len(bars) - 1
+    times, last = list(bars.index), len(bars) - 1
     places = (
         np.arange(1, last + 1)
         if cuts is None
@@ -94,8 +94,7 @@ def certify(
             one, other = (whole, known) if column is None else (whole[column], known[column])
             place = first_difference(one.iloc[:cut], other)
             if place is not None:
-                found = Counterexample(
-                    bars.index[place], bars.index[cut - 1], float(one.iloc[place]), float(other.iloc[place])
-                )
+                values = float(one.iloc[place]), float(other.iloc[place])
+                found = Counterexample(times[place], times[int(cut) - 1], *values)
                 return Certificate(name, len(places), found)
     return Certificate(name, len(places), None)

@@ -73,10 +73,10 @@ def monthly_table(
     check_returns(returns)
     if not isinstance(returns.index, pd.DatetimeIndex):
         raise ValueError(f"monthly_table needs times in the index, got {returns.index.dtype}")
-    grown = 1 + returns
-    table = grown.groupby([grown.index.year, grown.index.month]).prod().unstack() - 1
+    grown, time = 1 + returns, returns.index
+    table = grown.groupby([time.year, time.month]).prod().unstack() - 1
     table = table.reindex(columns=range(1, 13)).set_axis(MONTHS, axis=1)
-    table["Year"] = grown.groupby(grown.index.year).prod() - 1
+    table["Year"] = grown.groupby(time.year).prod() - 1
     return table.rename_axis("year")
 
 # %% ../../nbs/4_backtest/05_tearsheet.ipynb #979c671b

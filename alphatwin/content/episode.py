@@ -25,7 +25,14 @@ import nbformat
 from .narration import check_narration, filled
 from .page import page_html
 from .receipt import COLLECT, MIME, Verdict, compare, make_receipt, sha256
-from .runs import KERNEL, fixed_environment, normalise, notebook_text, read_notebook
+from alphatwin.content.runs import (
+    KERNEL,
+    fixed_environment,
+    kernel_manager,
+    normalise,
+    notebook_text,
+    read_notebook,
+)
 from .script import scenes_of, script_text, srt_text, vtt_text
 
 # %% ../../nbs/9_content/06_episode.ipynb #53941a93
@@ -74,7 +81,7 @@ def parameters_of(
     for line in ast.parse(cells[0].source).body:
         target = line.targets[0] if isinstance(line, ast.Assign) else getattr(line, "target", None)
         try:
-            defaults[target.id] = ast.literal_eval(line.value)  # type: ignore[union-attr,attr-defined]
+            defaults[target.id] = ast.literal_eval(line.value)  # type: ignore[union-attr]
         except (AttributeError, ValueError):
             raise EpisodeError(
                 f"parameters: {ast.unparse(line)!r} is not a plain assignment such as fast = 20"
@@ -121,7 +128,7 @@ def slug_of(
     safe = re.sub(r"[^A-Za-z0-9_.-]+", "-", text).strip("-.")
     return safe if safe == text and len(safe) <= 80 else f"{safe[:60]}-{sha256(text)[:8]}"
 
-
+# %% ../../nbs/9_content/06_episode.ipynb #31fc4aa9
 def execute_episode(
     path: Path,  # The notebook
     given: Mapping[str, Any],  # Parameters, typed
@@ -140,7 +147,11 @@ def execute_episode(
     with fixed_environment(), tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "in.ipynb", Path(folder) / "out.ipynb"
         nbformat.write(nb, source)
-        options = {"progress_bar": progress, "kernel_name": "python3", "log_output": False}
+        options = {
+            "progress_bar": progress,
+            "kernel_name": "python3",
+            "kernel_manager_class": kernel_manager(),
+        }
         try:
             papermill.execute_notebook(source, target, parameters=dict(given), **options)
         except papermill.PapermillExecutionError as fault:
@@ -213,7 +224,7 @@ class EpisodeRun:
     files: tuple[str, ...]  # Their names
     receipt: dict[str, Any]  # What went in and what came out
 
-
+# %% ../../nbs/9_content/06_episode.ipynb #491fa188
 def run_episode(
     name: str,  # "ep001", the name of a notebook, or a path
     given: Mapping[str, Any] | None = None,  # Parameters, as values or as text

@@ -149,7 +149,7 @@ def is_narration(
     "Say whether a cell is narration."
     return cell["cell_type"] == "markdown" and "narration" in cell.get("metadata", {}).get("tags", [])
 
-
+# %% ../../nbs/9_content/02_narration.ipynb #93901a1b
 def check_narration(
     nb: Any,  # A notebook, executed or not
 ) -> None:

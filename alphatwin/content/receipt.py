@@ -40,14 +40,24 @@ def source_cause(
     return {"cells": len(cells), "sha256": sha256(json.dumps(cells, ensure_ascii=False))}
 
 # %% ../../nbs/9_content/03_receipt.ipynb #29bff564
-PLUMBING = {"coverage", "pytest_cov", "_pytest", "pytest", "debugpy", "_pydevd_bundle", "pydevd"}
+PLUMBING = {
+    "coverage",
+    "pytest",
+    "debugpy",
+    "_pydevd_bundle",
+    "pydevd",
+    "setuptools",
+    "pkg_resources",
+    "_distutils_hack",
+    "pip",
+}
 
 
 def processor() -> str:  # Such as "Linux x86_64 AVX512_SPR"
     "Name the system, the machine and the widest instructions that numpy found."
     import numpy as np
 
-    simd = np.show_config(mode="dicts").get("SIMD Extensions", {})  # type: ignore[union-attr,call-overload]
+    simd = np.show_config(mode="dicts").get("SIMD Extensions", {})
     widest = [*simd.get("baseline", []), *simd.get("found", [])][-1:]
     return " ".join([platform.system(), platform.machine(), *widest])
 

@@ -65,7 +65,7 @@ def _shot(cells: list[Any], place: int, figures: dict[int, list[str]], title: st
         chosen = earlier[-1]
     if figures.get(chosen):
         return "figure", figures[chosen][0]
-    return "code", "".join(cells[chosen]["source"])
+    return "code", re.sub(r"^(?:#\|.*\n)+", "", "".join(cells[chosen]["source"]))
 
 
 def _hidden(cell: Any) -> bool:
@@ -141,11 +141,29 @@ def caption_blocks(
     "Break the words of a scene into captions."
     import textwrap
 
+    def lines_of(words: str, letters: int) -> list[str]:
+        return textwrap.wrap(words, letters, break_long_words=True, break_on_hyphens=False)
+
     blocks: list[str] = []
     for sentence in re.split(r"(?<=[.!?])\s+", text):
-        lines = textwrap.wrap(sentence, width, break_long_words=True, break_on_hyphens=False)
-        blocks += ["\n".join(lines[i : i + 2]) for i in range(0, len(lines), 2)]
+        count = -(-len(lines_of(sentence, width)) // 2)
+        parts = lines_of(sentence, 2 * width)
+        for letters in range(
+            2 * width, 0, -1
+        ):  # The narrowest parts that are no more than needed: none is a single word
+            tighter = lines_of(sentence, letters)
+            if len(tighter) > count:
+                break
+            parts = tighter if all(len(lines_of(part, width)) <= 2 for part in tighter) else parts
+        blocks += [
+            "\n".join(lines_of(line, width)) for part in parts for line in _pairs(lines_of(part, width))
+        ]
     return blocks
+
+
+def _pairs(lines: list[str]) -> list[str]:
+    "Join lines two by two."
+    return [" ".join(lines[i : i + 2]) for i in range(0, len(lines), 2)]
 
 
 def timed_captions(

@@ -132,7 +132,13 @@ def _load_one(
             f"{symbol}: no bars from {start or 'the start'} to {end or 'the end'} in source {source!r}; {have}"
         )
     bars = adjust_prices(bars, adjust, symbol)
-    entry = {"source": source, "symbol": Path(symbol).name, "start": start, "end": end, "adjust": adjust}
+    entry: dict[str, Any] = {
+        "source": source,
+        "symbol": Path(symbol).name,
+        "start": start,
+        "end": end,
+        "adjust": adjust,
+    }
     entry |= {"rows": len(bars), "first": f"{bars.index[0]:%Y-%m-%d}", "last": f"{bars.index[-1]:%Y-%m-%d}"}
     entry |= {"bars_sha256": fingerprint(bars)}
     if file is not None:

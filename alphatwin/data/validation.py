@@ -87,7 +87,7 @@ def check_time(
 ) -> pd.DataFrame:  # Findings
     "Find bars that come twice and bars that come too late in the table."
     doubled = bars.index.duplicated()
-    late = np.r_[False, np.diff(bars.index.asi8) < 0]
+    late = np.r_[False, np.diff(pd.DatetimeIndex(bars.index).asi8) < 0]
     return pd.concat(
         [
             _found("duplicate_time", "error", bars.index[doubled], "time", "a second bar for this time"),
@@ -101,9 +101,10 @@ def check_sessions(
     calendar: str | None = None,  # ISO code of the exchange; without it nothing is checked
 ) -> pd.DataFrame:  # Findings
     "Find sessions without a bar, and bars without a session."
-    if calendar is None or bars.index.tz is not None:
-        return _found("missing_session", "warning", bars.index[:0], "time", "")
-    missing, extra = session_gaps(bars.index, calendar)
+    time = pd.DatetimeIndex(bars.index)
+    if calendar is None or time.tz is not None:
+        return _found("missing_session", "warning", time[:0], "time", "")
+    missing, extra = session_gaps(time, calendar)
     return pd.concat(
         [
             _found("missing_session", "warning", missing, "time", f"{calendar} traded, no bar"),

@@ -6,6 +6,7 @@
 __all__ = ['OFFLINE', 'as_traded', 'explain', 'load_yahoo']
 
 # %% ../../nbs/1_data/05_yahoo.ipynb #c35d6056
+import logging
 from typing import Any
 
 import pandas as pd
@@ -60,6 +61,8 @@ def load_yahoo(
     span: dict[str, Any] = (
         {"period": "max"} if start is None and end is None else {"start": start or "1900-01-01", "end": until}
     )
+    log = logging.getLogger("yfinance")
+    before, log.disabled = log.disabled, True  # It would print what we are about to raise
     try:
         ticker = yf.Ticker(symbol, session=session)
         history = ticker.history(
@@ -67,6 +70,8 @@ def load_yahoo(
         )
     except Exception as fault:
         raise SourceError(explain(symbol, fault)) from fault
+    finally:
+        log.disabled = before
     if history is None or history.empty:
         raise SourceError(f"{symbol}: Yahoo's answer was empty; check the symbol and the dates; {OFFLINE}")
     if interval in ("1d", "5d", "1wk", "1mo", "3mo"):

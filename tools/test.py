@@ -1,0 +1,55 @@
+"""Run everything that `make test` promises, cheapest first, and say how long each part took.
+
+All parts run even if an early one fails; the exit code is 1 if any did.
+"""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = ROOT / ".venv" / "bin"
+PYTHON = str(BIN / "python")
+LINTED = ["nbs", "alphatwin_book", "tools", "tests", "benchmarks", "setup.py"]
+
+PARTS = [
+    ("lint", [str(BIN / "ruff"), "check", "--quiet", *LINTED]),
+    ("format", [str(BIN / "ruff"), "format", "--quiet", "--check", *LINTED]),
+    ("types", [str(BIN / "mypy"), "--no-error-summary"]),
+    ("sync", [PYTHON, "-m", "alphatwin_book.sync"]),
+    ("clean", [PYTHON, "-m", "alphatwin_book.sync", "--clean"]),
+    ("notebooks", [str(BIN / "nbdev_test"), "--n_workers", "2"]),
+    ("fresh outputs", [PYTHON, "-m", "alphatwin_book.execute", "--check"]),
+    ("site", [PYTHON, "-m", "alphatwin_book.site"]),
+    ("links", [PYTHON, "-m", "alphatwin_book.links"]),
+    ("browser", [sys.executable, str(ROOT / "tools" / "browser.py")]),
+    ("tests", [PYTHON, "-m", "pytest", "--cov", "--cov-report=term", "-rs"]),
+]
+
+
+def main() -> int:
+    results: list[tuple[str, float, bool]] = []
+    for name, command in PARTS:
+        print(f"\n=== {name} ===", flush=True)
+        start = time.monotonic()
+        good = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL).returncode == 0
+        results.append((name, time.monotonic() - start, good))
+        print(f"=== {name}: {'ok' if good else 'FAILED'} in {results[-1][1]:.0f} s ===", flush=True)
+    print(
+        "\n"
+        + "\n".join(
+            f"  {name:<14} {'ok' if good else 'FAILED':<7} {took:6.1f} s" for name, took, good in results
+        )
+    )
+    failed = [name for name, _, good in results if not good]
+    total = sum(took for _, took, _ in results)
+    print(
+        f"\n{len(results) - len(failed)} of {len(results)} parts ok in {total:.0f} s"
+        + (f"; failed: {', '.join(failed)}" if failed else "")
+    )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -28,7 +28,7 @@ def random_bars(seed: int, length: int = 60, tz: str | None = None) -> pd.DataFr
     step = "B" if tz is None else "h"
     time = pd.date_range("2015-01-05", periods=length, freq=step, tz=tz, name="time")
     table = {"open": opened, "high": high, "low": low, "close": close, "volume": volume}
-    return pd.DataFrame(table, index=pd.DatetimeIndex(time, freq=None))
+    return pd.DataFrame(table, index=pd.DatetimeIndex(time, freq=None).as_unit("ns"))
 
 
 @pytest.fixture(scope="session")

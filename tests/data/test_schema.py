@@ -123,8 +123,12 @@ def test_an_empty_table_stays_an_empty_table() -> None:
     assert len(bars) == 0 and list(bars.columns) == list(COLUMNS)
 
 
-@given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 40), tz=st.sampled_from([None, "UTC", "Asia/Tokyo"]))
-def test_to_bars_twice_is_to_bars_once(market: Callable[..., pd.DataFrame], seed: int, length: int, tz: str) -> None:
+@given(
+    seed=st.integers(0, 2**32 - 1), length=st.integers(1, 40), tz=st.sampled_from([None, "UTC", "Asia/Tokyo"])
+)
+def test_to_bars_twice_is_to_bars_once(
+    market: Callable[..., pd.DataFrame], seed: int, length: int, tz: str
+) -> None:
     bars = at.to_bars(market(seed, length, tz))
     pd.testing.assert_frame_equal(at.to_bars(bars), bars, check_exact=True)
     at.check_bars(bars)

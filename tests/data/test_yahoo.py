@@ -91,7 +91,10 @@ def answer(share: Share, query: dict[str, list[str]], gone: bool = False) -> dic
         "validRanges": ["1d", "max"],
     }
     result: dict[str, Any] = {"meta": meta, "events": events}
-    result["indicators"] = {"quote": [quote], "adjclose": [{"adjclose": [share["adjclose"][i] for i in place]}]}
+    result["indicators"] = {
+        "quote": [quote],
+        "adjclose": [{"adjclose": [share["adjclose"][i] for i in place]}],
+    }
     if place:
         result["timestamp"] = [seconds(share["day"][i]) for i in place]
     else:
@@ -208,7 +211,9 @@ def test_adjusted_for_all_the_close_is_yahoos_adjusted_close(yahoo: requests.Ses
     bars = at.load("SPLT", source="yahoo", adjust="all", session=yahoo)
     np.testing.assert_allclose(bars["close"], SPLIT["adjclose"], rtol=1e-12)
     # Within a bar all prices are scaled alike: the open keeps its distance from the close.
-    np.testing.assert_allclose(bars["open"] / bars["close"], np.divide(SPLIT["open"], SPLIT["close"]), rtol=1e-12)
+    np.testing.assert_allclose(
+        bars["open"] / bars["close"], np.divide(SPLIT["open"], SPLIT["close"]), rtol=1e-12
+    )
 
 
 def test_the_ledger_knows_about_it(yahoo: requests.Session) -> None:
@@ -248,7 +253,9 @@ def test_yahoos_refusals_are_one_line(
     assert not at.loaded()
 
 
-def test_days_without_bars_are_an_error_and_not_an_empty_table(yahoo: requests.Session, refusal: Refusal) -> None:
+def test_days_without_bars_are_an_error_and_not_an_empty_table(
+    yahoo: requests.Session, refusal: Refusal
+) -> None:
     dates = {"start": "2019-01-01", "end": "2019-12-31"}
     sentence = refusal(at.SourceError, at.load, "PLAIN", source="yahoo", session=yahoo, **dates)
     assert "PLAIN" in sentence and "dates" in sentence

@@ -1,0 +1,89 @@
+"Trading days against what the exchanges did, and gaps found where they were made."
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import alphatwin as at
+from alphatwin.data.calendar import session_gaps, sessions
+
+Refusal = Callable[..., str]
+
+# Trading days a year of the New York Stock Exchange: 2001 lost four days in September, 2012 two to a hurricane.
+NEW_YORK = {1999: 252, 2001: 248, 2004: 252, 2007: 251, 2012: 250, 2018: 251, 2023: 250, 2024: 252}
+CLOSED = [
+    "2001-09-11",
+    "2001-09-14",
+    "2004-06-11",  # President Reagan's funeral
+    "2007-01-02",  # President Ford's
+    "2012-10-29",
+    "2012-10-30",  # Hurricane Sandy
+    "2018-12-05",  # President Bush's funeral
+    "2022-06-20",  # Juneteenth, for the first time
+    "2024-03-29",  # Good Friday
+]
+
+
+@pytest.mark.parametrize(("year", "days"), NEW_YORK.items())
+def test_trading_days_a_year(year: int, days: int) -> None:
+    time = sessions("XNYS", f"{year}-01-01", f"{year}-12-31")
+    assert len(time) == days
+    assert time.name == "time" and time.tz is None and time.dtype == "datetime64[ns]"
+
+
+@pytest.mark.parametrize("day", CLOSED)
+def test_days_on_which_new_york_did_not_trade(day: str) -> None:
+    assert len(sessions("XNYS", day, day)) == 0
+
+
+def test_first_and_last_day_are_both_in_it() -> None:
+    assert sessions("XNYS", "2024-07-03", "2024-07-05").day.tolist() == [3, 5]
+    assert sessions("XNYS", pd.Timestamp("2024-07-03"), pd.Timestamp("2024-07-03")).day.tolist() == [3]
+    assert len(sessions("XNYS", "2024-07-05", "2024-07-03")) == 0
+
+
+def test_exchanges_differ() -> None:
+    # 3 October is Germany's national day, but Xetra trades; 1 May is a holiday there and not in New York.
+    assert len(sessions("XETR", "2024-05-01", "2024-05-01")) == 0
+    assert len(sessions("XNYS", "2024-05-01", "2024-05-01")) == 1
+
+
+def test_an_unknown_exchange_is_refused(refusal: Refusal) -> None:
+    sentence = refusal(ValueError, sessions, "NASDAQ-ish", "2024-01-01", "2024-01-31")
+    assert "no calendar 'NASDAQ-ish'" in sentence and "XNYS" in sentence
+
+
+@pytest.mark.parametrize("symbol", ["SPX", "IXIC", "AAPL", "IBM", "MSFT", "GOOG", "FB"])
+def test_the_samples_agree_with_the_calendar_session_for_session(symbol: str) -> None:
+    missing, extra = session_gaps(at.load(symbol).index, "XNYS")
+    assert len(missing) == 0 and len(extra) == 0
+
+
+@given(drop=st.sets(st.integers(1, 250), max_size=20), weekends=st.sets(st.integers(0, 40), max_size=10))
+def test_what_was_taken_out_and_put_in_is_found_and_nothing_else(drop: set[int], weekends: set[int]) -> None:
+    year = sessions("XNYS", "2023-12-29", "2024-12-31")  # the first and the last are never dropped
+    saturdays = pd.DatetimeIndex([pd.Timestamp("2024-01-06") + pd.Timedelta(weeks=week) for week in weekends])
+    kept = year.delete(sorted(drop)).append(saturdays)
+    missing, extra = session_gaps(kept[::-1], "XNYS")
+    assert missing.tolist() == year[sorted(drop)].tolist()
+    assert extra.tolist() == sorted(saturdays.tolist())
+
+
+def test_days_that_come_twice_are_compared_once() -> None:
+    year = sessions("XNYS", "2024-01-01", "2024-12-31")
+    missing, extra = session_gaps(year.append(year), "XNYS")
+    assert len(missing) == 0 and len(extra) == 0
+
+
+def test_no_days_have_no_gaps() -> None:
+    missing, extra = session_gaps(pd.DatetimeIndex([]), "XNYS")
+    assert len(missing) == 0 and len(extra) == 0
+
+
+def test_moments_are_refused(refusal: Refusal) -> None:
+    hours = pd.date_range("2024-01-02", periods=3, freq="h", tz="UTC")
+    sentence = refusal(ValueError, session_gaps, hours, "XNYS")
+    assert "daily bars" in sentence and "time zone" in sentence

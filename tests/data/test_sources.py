@@ -1,0 +1,300 @@
+"Loading: what is cut, how prices are adjusted, what the ledger holds, and what is refused."
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import alphatwin as at
+from alphatwin.data import sources
+from alphatwin.data.sources import adjust_prices, find_source, fingerprint, later_splits
+
+Refusal = Callable[..., str]
+PRICES = ["open", "high", "low", "close"]
+
+# Apple's shares split two for one on 28 February 2005. Prices and volumes as traded, from the newspaper.
+APPLE = {"2005-02-24": 88.93, "2005-02-25": 88.99, "2005-02-28": 44.86, "2005-03-01": 44.50}
+
+
+def apple(start: str = "2005-02-24", end: str = "2005-03-01", adjust: str = "none") -> pd.DataFrame:
+    return at.load("AAPL", start=start, end=end, adjust=adjust)
+
+
+@pytest.fixture
+def csv(tmp_path: Path) -> Path:
+    "Apple's four days as a file, with the split."
+    table = apple().assign(split=[0.0, 0.0, 2.0, 0.0])
+    table.to_csv(tmp_path / "apple.csv")
+    sources.LEDGER.clear()
+    return tmp_path / "apple.csv"
+
+
+# Cutting
+
+
+def test_start_and_end_are_both_in_it() -> None:
+    bars = apple()
+    assert bars.index.strftime("%Y-%m-%d").tolist() == list(APPLE)
+    assert bars["close"].tolist() == list(APPLE.values())
+
+
+def test_days_without_a_session_may_be_named() -> None:
+    # 26 and 27 February were a weekend.
+    assert apple("2005-02-26", "2005-02-28").index.strftime("%d").tolist() == ["28"]
+    assert apple("2005-02-25", "2005-02-27").index.strftime("%d").tolist() == ["25"]
+
+
+def test_a_part_of_a_date_means_all_of_it() -> None:
+    year = at.load("AAPL", start="2005", end="2005")
+    assert (f"{year.index[0]:%F}", f"{year.index[-1]:%F}") == ("2005-01-03", "2005-12-30")
+    assert len(year) == 252
+
+
+def test_a_table_in_disorder_is_cut_all_the_same_and_stays_in_disorder() -> None:
+    whole = apple()
+    at.register_source("backwards", lambda symbol, start, end: whole[::-1])
+    bars = at.load("AAPL", source="backwards", start="2005-02-25", end="2005-02-28")
+    assert bars.index.strftime("%d").tolist() == ["28", "25"]
+    assert len(at.load("AAPL", source="backwards", start="2005-02-28")) == 2
+    assert len(at.load("AAPL", source="backwards", end="2005-02-24")) == 1
+
+
+# Adjusting
+
+
+def test_as_traded_the_split_is_a_fall_and_adjusted_it_is_none() -> None:
+    traded, adjusted = apple()["close"].pct_change(), apple(adjust="all")["close"].pct_change()
+    assert round(traded["2005-02-28"], 4) == round(44.86 / 88.99 - 1, 4) == -0.4959
+    # The owner of one share at 88.99 owned two at 44.86: a gain of 0.82 %. The vendor rounds at the sixth digit.
+    assert adjusted["2005-02-28"] == pytest.approx(2 * 44.86 / 88.99 - 1, abs=2e-5)
+
+
+def test_adjusted_for_splits(csv: Path) -> None:
+    plain, adjusted = apple(), at.load(str(csv), source="csv", adjust="splits")
+    np.testing.assert_array_equal(adjusted["close"], [88.93 / 2, 88.99 / 2, 44.86, 44.50])
+    for name in PRICES:
+        np.testing.assert_array_equal(adjusted[name], plain[name] / [2, 2, 1, 1])
+    np.testing.assert_array_equal(adjusted["volume"], plain["volume"] * [2, 2, 1, 1])
+
+
+def test_adjusted_for_all_every_price_is_scaled_like_the_close(tmp_path: Path) -> None:
+    table = apple().assign(adj_close=[44.0, 44.5, 44.86, 44.5])
+    table.to_csv(tmp_path / "all.csv")
+    bars = at.load(str(tmp_path / "all.csv"), source="csv", adjust="all")
+    assert "adj_close" not in bars and list(bars.columns) == [*PRICES, "volume"]
+    np.testing.assert_allclose(bars["close"], table["adj_close"], rtol=1e-14)
+    np.testing.assert_allclose(bars["high"] / bars["close"], table["high"] / table["close"], rtol=1e-14)
+
+
+def test_money_traded_in_a_day_does_not_depend_on_splits(csv: Path) -> None:
+    plain, adjusted = (at.load(str(csv), source="csv", adjust=how) for how in ("none", "splits"))
+    np.testing.assert_allclose(
+        plain["close"] * plain["volume"], adjusted["close"] * adjusted["volume"], rtol=1e-14
+    )
+
+
+def test_later_splits_by_hand() -> None:
+    split = pd.Series([2.0, 0.0, 3.0, np.nan, 0.5, 1.0])
+    assert later_splits(split).tolist() == [1.5, 1.5, 0.5, 0.5, 1.0, 1.0]
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, 0.1, 1.5]), min_size=1, max_size=30))
+def test_later_splits_are_the_product_of_what_comes_later(ratios: list[float]) -> None:
+    got = later_splits(pd.Series(ratios))
+    for place in range(len(ratios)):
+        slow = 1.0
+        for ratio in ratios[place + 1 :]:
+            slow *= ratio or 1.0
+        assert got[place] == pytest.approx(slow, rel=1e-12)
+
+
+@pytest.mark.parametrize("adjust", ["none", "splits", "all"])
+def test_adjusting_leaves_the_raw_table_alone(adjust: str) -> None:
+    raw = apple().assign(split=[0.0, 0.0, 2.0, 0.0], adj_close=1.0)
+    before = raw.copy()
+    adjust_prices(raw, adjust, "AAPL")
+    pd.testing.assert_frame_equal(raw, before)
+
+
+def test_what_a_source_does_not_know_cannot_be_adjusted(csv: Path, refusal: Refusal) -> None:
+    sentence = refusal(at.BarsError, at.load, "AAPL", adjust="splits")
+    assert "AAPL: adjust='splits' needs a column split" in sentence and "adjust='none' works" in sentence
+    sentence = refusal(at.BarsError, at.load, str(csv), source="csv", adjust="all")
+    assert "needs a column adj_close" in sentence
+
+
+# Several symbols
+
+
+def test_a_list_gives_a_long_table() -> None:
+    both = at.load(["MSFT", "AAPL"], start="2005-02-24", end="2005-03-01")
+    assert both.index.names == ["symbol", "time"] and len(both) == 8
+    assert both.index.get_level_values("symbol").unique().tolist() == ["MSFT", "AAPL"]
+    pd.testing.assert_frame_equal(both.loc["AAPL"], apple(), check_freq=False)
+    assert len(at.loaded()) == 2
+
+
+def test_a_list_of_one_is_still_a_long_table() -> None:
+    assert at.load(["AAPL"]).index.names == ["symbol", "time"]
+
+
+# The ledger
+
+
+def test_an_entry_says_what_whence_and_how_much(csv: Path) -> None:
+    bars = at.load(str(csv), source="csv", start="2005-02-25", adjust="splits")
+    (entry,) = at.loaded().values()
+    assert entry == {
+        "source": "csv",
+        "symbol": "apple.csv",
+        "start": "2005-02-25",
+        "end": None,
+        "adjust": "splits",
+        "rows": 3,
+        "first": "2005-02-25",
+        "last": "2005-03-01",
+        "bars_sha256": fingerprint(bars),
+        "file": "apple.csv",
+        "file_sha256": hashlib.sha256(csv.read_bytes()).hexdigest(),
+    }
+    assert json.loads(json.dumps(entry)) == entry
+
+
+def test_the_ledger_names_no_folder_of_this_machine(csv: Path) -> None:
+    at.load(str(csv), source="csv")
+    assert str(csv.parent) not in json.dumps(at.loaded())
+
+
+def test_the_ledger_cannot_be_changed_from_outside() -> None:
+    apple()
+    (entry,) = at.loaded().values()
+    entry["rows"] = 0
+    (again,) = at.loaded().values()
+    assert again["rows"] == 4
+
+
+def test_loads_that_differ_are_two_entries_and_the_same_load_is_one() -> None:
+    apple(), apple(), apple(adjust="all"), apple(start="2005-02-25")
+    assert len(at.loaded()) == 3
+
+
+def test_one_flipped_byte_in_the_file_moves_its_fingerprint(csv: Path) -> None:
+    at.load(str(csv), source="csv")
+    (before,) = at.loaded().values()
+    data = csv.read_bytes()
+    place = data.index(b"44.86")
+    csv.write_bytes(data[: place + 4] + b"7" + data[place + 5 :])  # 44.86 becomes 44.87
+    at.load(str(csv), source="csv")
+    (after,) = at.loaded().values()
+    assert after["file_sha256"] != before["file_sha256"] and after["bars_sha256"] != before["bars_sha256"]
+
+
+def test_a_byte_outside_of_the_bars_moves_the_file_alone(csv: Path) -> None:
+    at.load(str(csv), source="csv")
+    (before,) = at.loaded().values()
+    csv.write_bytes(csv.read_bytes().replace(b"\n", b"\r\n"))
+    at.load(str(csv), source="csv")
+    (after,) = at.loaded().values()
+    assert after["file_sha256"] != before["file_sha256"] and after["bars_sha256"] == before["bars_sha256"]
+
+
+def test_the_fingerprint_sees_names_times_and_values_and_their_order() -> None:
+    bars = apple()
+    seen = {fingerprint(bars)}
+    others = [
+        bars.rename(columns={"open": "Open"}),
+        bars.set_axis(bars.index + pd.Timedelta(days=1)),
+        bars.assign(close=np.nextafter(bars["close"], np.inf)),
+        bars[::-1],
+        bars.iloc[:-1],
+        bars[["high", "open", "low", "close", "volume"]],
+    ]
+    seen |= {fingerprint(other) for other in others}
+    assert len(seen) == 1 + len(others)
+    assert fingerprint(bars.copy()) == fingerprint(bars)
+    assert fingerprint(bars.set_axis(bars.index.as_unit("ns"))) == fingerprint(bars)
+
+
+def test_bars_carry_where_they_come_from(csv: Path) -> None:
+    assert apple(adjust="all").attrs == {"symbol": "AAPL", "source": "sample", "adjust": "all"}
+    assert at.load(str(csv), source="csv").attrs["symbol"] == "apple"
+
+
+# A source of one's own
+
+
+def test_a_source_of_ones_own_gets_symbol_dates_and_options() -> None:
+    asked = []
+
+    def mine(symbol: str, start: str | None, end: str | None, colour: str = "") -> pd.DataFrame:
+        asked.append((symbol, start, end, colour))
+        return apple()
+
+    at.register_source("mine", mine)
+    assert find_source("mine") is mine
+    at.load("X", source="mine", start="2005-02-25", colour="green")
+    assert asked == [("X", "2005-02-25", None, "green")]
+
+
+def test_a_built_in_source_may_be_replaced() -> None:
+    at.register_source("yahoo", lambda symbol, start, end: apple())
+    assert len(at.load("SPY", source="yahoo")) == 4
+
+
+def empty(symbol: str, start: str | None, end: str | None) -> pd.DataFrame:
+    return apple().iloc[:0]
+
+
+def test_what_load_refuses(refusal: Refusal) -> None:
+    at.register_source("empty", empty)
+    at.register_source("list", lambda symbol, start, end: [1, 2])
+    at.register_source("thin", lambda symbol, start, end: apple()[["close"]])
+    cases = [
+        (
+            at.SourceError,
+            ("AAPL",),
+            {"source": "bloomberg"},
+            ["'bloomberg'", "csv,", "yahoo", "register_source"],
+        ),
+        (at.SourceError, ("SPY",), {}, ["'SPY'", "SPX", "at.samples()"]),
+        (at.SourceError, ("X",), {"source": "empty"}, ["X: no bars", "'empty'", "answer was empty"]),
+        (at.SourceError, ("X",), {"source": "list"}, ["X: source 'list'", "list", "not a table"]),
+        (at.BarsError, ("X",), {"source": "thin"}, ["X: no column open, high, low, volume", "found: close"]),
+        (at.SourceError, ("AAPL",), {"start": "2030-01-01"}, ["AAPL: no bars from 2030-01-01", "2013-03-01"]),
+        (at.SourceError, ("AAPL",), {"end": "1990-01-01"}, ["to 1990-01-01", "it has 2000-03-01"]),
+        (
+            at.SourceError,
+            ("AAPL",),
+            {"start": "2005-03-01", "end": "2005-02-01"},
+            ["no bars from 2005-03-01"],
+        ),
+        (ValueError, ("AAPL",), {"start": "yesterday-ish"}, ["start must be a date", "'yesterday-ish'"]),
+        (ValueError, ("AAPL",), {"end": "2005-02-30"}, ["end must be a date", "'2005-02-30'"]),
+        (ValueError, ("AAPL",), {"adjust": "some"}, ["adjust must be 'none', 'splits' or 'all'", "'some'"]),
+        (ValueError, ([],), {}, ["symbol", "empty list"]),
+        (at.SourceError, (["AAPL", "NOPE"],), {}, ["'NOPE'"]),
+    ]
+    for kind, arguments, options, words in cases:
+        sentence = refusal(kind, at.load, *arguments, **options)
+        assert all(word in sentence for word in words), sentence
+
+
+def test_a_refused_load_is_not_in_the_ledger(refusal: Refusal) -> None:
+    refusal(at.SourceError, at.load, "AAPL", start="2030-01-01")
+    assert at.loaded() == {}
+
+
+def test_a_source_is_a_function(refusal: Refusal) -> None:
+    sentence = refusal(TypeError, at.register_source, "mine", "alphatwin.mine")
+    assert "source 'mine' must be a function" in sentence and "DataFrame" in sentence
+
+
+def test_an_unknown_option_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match="colour"):
+        at.load("AAPL", colour="green")

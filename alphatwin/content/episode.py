@@ -88,7 +88,7 @@ def parameters_of(
             ) from None
     return defaults
 
-
+# %% ../../nbs/9_content/06_episode.ipynb #2027f025
 def typed_parameters(
     defaults: Mapping[str, Any],  # Defaults by name
     given: Mapping[str, Any],  # What somebody asked for: values, or their text
@@ -181,7 +181,7 @@ def figures_of(
                 pictures[name] = base64.b64decode(encoded)
     return names, pictures
 
-
+# %% ../../nbs/9_content/06_episode.ipynb #4f8d29d5
 def build_episode(
     name: str,  # Name of the episode
     nb: Any,  # Its executed notebook, normalised

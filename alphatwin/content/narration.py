@@ -89,14 +89,14 @@ def fill(
     def one(match: re.Match[str]) -> str:
         literal, inside = match.groups()
         if literal:
-            return inside
+            return inside.strip()
         name, _, form = inside.partition(":")
         if name.strip() not in records:
             raise NarrationError(
                 f"slot {match.group(0)}: nothing was recorded as {name.strip()!r}; recorded: {', '.join(sorted(records)) or 'nothing'}"
             )
         try:
-            return _spoken(records[name.strip()], form)
+            return _spoken(records[name.strip()], form.strip())
         except ValueError as fault:
             raise NarrationError(f"slot {match.group(0)}: {fault}") from None
 

@@ -273,7 +273,7 @@ def test_another_library_is_reported_as_environment(
     "A copy of the package with one edited module, first on the path of the kernel."
     copy = tmp_path / "other"
     shutil.copytree(ROOT / "alphatwin", copy / "alphatwin", ignore=shutil.ignore_patterns("__pycache__"))
-    module = copy / "alphatwin" / "metrics" / "risk.py"
+    module = copy / "alphatwin" / "metrics" / "overview.py"
     module.write_text(module.read_text().replace("periods: float = 252", "periods: float = 253"))
     monkeypatch.setenv("PYTHONPATH", str(copy))
     found = verdicts(own)
@@ -343,10 +343,10 @@ def test_ctrl_c_in_the_program(tmp_path: Path) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     assert process.stderr is not None
-    for _ in range(400):
-        if "Executing" in process.stderr.read(9):
-            break
-    time.sleep(0.5)
+    seen = ""
+    while "cell/s" not in seen:  # The bar is there: the kernel is at work
+        seen += process.stderr.read(1)
+    time.sleep(0.3)
     os.killpg(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)
     assert process.returncode == 130, error

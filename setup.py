@@ -14,7 +14,9 @@ book, dev = cfg["book_requirements"].split(), cfg["dev_requirements"].split()
 setup(
     version=cfg["version"],
     description=cfg["description"],
-    long_description=(root / "README.md").read_text(encoding="utf-8") if (root / "README.md").exists() else "",
+    long_description=(root / "README.md").read_text(encoding="utf-8")
+    if (root / "README.md").exists()
+    else "",
     long_description_content_type="text/markdown",
     author=cfg["author"],
     license="MIT",
@@ -29,7 +31,10 @@ setup(
         "Programming Language :: Python :: 3.13",
     ],
     packages=find_packages(include=["alphatwin", "alphatwin.*", "alphatwin_book"]),
-    package_data={"alphatwin": ["py.typed", "data/bundled/*", "content/assets/*"], "alphatwin_book": ["assets/*"]},
+    package_data={
+        "alphatwin": ["py.typed", "data/bundled/*", "content/assets/*"],
+        "alphatwin_book": ["assets/*"],
+    },
     install_requires=cfg["requirements"].split(),
     extras_require={"book": book, "dev": book + dev},
     entry_points={

@@ -42,10 +42,8 @@ def execute(path: Path) -> tuple[Any, dict[str, Any]]:
             cell.outputs = []
     nb.cells.append(nbformat.v4.new_code_cell(COLLECT, id="collect"))
     with fixed_environment(), tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(
-            nb, timeout=300, kernel_name="python3", resources={"metadata": {"path": folder}}
-        )
-        client.execute()
+        options = {"kernel_name": "python3", "kernel_manager_class": kernel_manager(), "timeout": 300}
+        NotebookClient(nb, resources={"metadata": {"path": folder}}, **options).execute()
     collected = next(o.data[MIME] for o in nb.cells.pop().outputs if MIME in o.get("data", {}))
     return normalise(nb), collected
 

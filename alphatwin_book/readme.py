@@ -32,9 +32,7 @@ def cell_text(cell: Any, pictures: list[bytes]) -> str:
         data = output.get("data", {})
         if "image/png" in data:
             pictures.append(base64.b64decode(data["image/png"]))
-            parts.append(
-                f"![Growth of one dollar and the falls below the last peak, rule against holding]({PICTURE})"
-            )
+            parts.append(f"![{alt_texts({'cells': [cell]})[0]}]({PICTURE})")
         elif "text/plain" in data:
             parts.append("```text\n" + "".join(data["text/plain"]).rstrip() + "\n```")
     return "\n\n".join(parts)

@@ -89,7 +89,7 @@ def pip_install(arguments: list[str], what: str) -> None:
 
 
 def main(level: str) -> None:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036  (this very program may be started by an older Python)
         stop(
             f"Python 3.11 or newer is needed, this is {sys.version.split()[0]}: make PYTHON=/path/to/python3.11 ..."
         )

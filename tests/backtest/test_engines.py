@@ -79,21 +79,21 @@ costs_of = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=400)
-@given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 45), costs=costs_of)
+@settings(max_examples=250)
+@given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 24), costs=costs_of)
 def test_both_engines_agree_on_random_markets(
     market: Callable[..., pd.DataFrame], seed: int, length: int, costs: dict[str, Any]
 ) -> None:
     bars = market(seed, length)
     target = random_target(seed + 1, bars.index)
-    for fill, rebalance in product(FILLS, REBALANCES):  # six runs an example: 2,400 in all
+    for fill, rebalance in product(FILLS, REBALANCES):  # six runs an example: 1,500 in all
         compare(bars, target, {**costs, "fill": fill, "rebalance": rebalance})
 
 
 prices = st.integers(1, 12).map(float)
 
 
-@settings(max_examples=600)
+@settings(max_examples=500)
 @given(
     rows=st.lists(
         st.tuples(prices, prices, st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0, 2.0])), min_size=1, max_size=7
@@ -131,7 +131,7 @@ def test_both_engines_agree_on_twenty_years(fill: str, rebalance: str, spx: pd.D
 # What must always hold, of the fast engine alone
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     costs=costs_of,
@@ -164,7 +164,7 @@ def test_money_is_conserved(
     )
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), costs=costs_of)
 def test_after_each_fill_the_position_is_the_target_of_what_is_left(
     market: Callable[..., pd.DataFrame], seed: int, costs: dict[str, Any]
@@ -181,7 +181,7 @@ def test_after_each_fill_the_position_is_the_target_of_what_is_left(
     np.testing.assert_allclose(fills["slippage"], slipped, rtol=1e-9, atol=1e-9 * costs["cash"])
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.sampled_from([0.01, 3.0, 1000.0]))
 def test_neither_the_unit_of_money_nor_of_prices_matters(
     market: Callable[..., pd.DataFrame], seed: int, scale: float
@@ -195,7 +195,7 @@ def test_neither_the_unit_of_money_nor_of_prices_matters(
     np.testing.assert_allclose(penny.equity, plain.equity, rtol=1e-9)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), cut=st.integers(1, 39), fill=st.sampled_from(FILLS))
 def test_the_past_of_the_equity_does_not_change_when_the_future_arrives(
     market: Callable[..., pd.DataFrame], seed: int, cut: int, fill: str
@@ -207,7 +207,7 @@ def test_the_past_of_the_equity_does_not_change_when_the_future_arrives(
     assert early.tobytes() == whole.tobytes()
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), fees=st.sampled_from([0.0001, 0.001, 0.05]))
 def test_costs_only_cost(market: Callable[..., pd.DataFrame], seed: int, fees: float) -> None:
     bars = market(seed, 40)

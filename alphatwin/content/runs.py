@@ -7,8 +7,10 @@ __all__ = ['FIXED', 'UNSET', 'KERNEL', 'fixed_environment', 'kernel_manager', 'j
            'read_notebook', 'notebook_text']
 
 # %% ../../nbs/9_content/01_runs.ipynb #c9062c13
+import atexit
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,7 +61,12 @@ def kernel_manager() -> type:  # A class for `kernel_manager_class` of nbclient 
     from jupyter_client.manager import AsyncKernelManager
 
     class LocalKernelManager(AsyncKernelManager):  # type: ignore[misc,unused-ignore]
-        transport = "ipc" if os.name == "posix" else "tcp"
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            if os.name == "posix":
+                folder = tempfile.mkdtemp(prefix="alphatwin-")
+                atexit.register(shutil.rmtree, folder, ignore_errors=True)
+                self.transport, self.ip = "ipc", f"{folder}/kernel"
 
     return LocalKernelManager
 

@@ -79,14 +79,14 @@ costs_of = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=250)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 24), costs=costs_of)
 def test_both_engines_agree_on_random_markets(
     market: Callable[..., pd.DataFrame], seed: int, length: int, costs: dict[str, Any]
 ) -> None:
     bars = market(seed, length)
     target = random_target(seed + 1, bars.index)
-    for fill, rebalance in product(FILLS, REBALANCES):  # six runs an example: 1,500 in all
+    for fill, rebalance in product(FILLS, REBALANCES):  # six runs an example: 1,200 in all
         compare(bars, target, {**costs, "fill": fill, "rebalance": rebalance})
 
 

@@ -50,7 +50,7 @@ def agree(bars: pd.DataFrame, target: pd.Series, fees: float) -> None:
 
 
 @pytest.mark.parametrize(("fast", "slow"), PAIRS)
-@pytest.mark.parametrize("fees", [0.0, 0.001, 0.003])
+@pytest.mark.parametrize("fees", [0.0, 0.002])
 def test_the_cross_of_averages(fast: int, slow: int, fees: float, spx: pd.DataFrame) -> None:
     agree(spx, at.sma_cross(spx, fast, slow), fees)
 

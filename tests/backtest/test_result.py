@@ -92,7 +92,7 @@ def test_fills_by_hand_are_cut_at_zero() -> None:
     assert parts["trade"].tolist() == [0, 0, 1, 1, 2, 2, 3]
 
 
-@settings(max_examples=80)
+@settings(max_examples=50)
 @given(held=st.lists(st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.5]), min_size=1, max_size=20))
 def test_trades_are_counted_as_one_would_by_walking_through_the_fills(
     table: Table, held: list[float]

@@ -6,6 +6,7 @@
 __all__ = ['GROUNDS', 'PALETTE', 'luminance', 'contrast', 'house_style', 'styled']
 
 # %% ../nbs/01_style.ipynb #ffeae271
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,7 +16,7 @@ def luminance(
     colour: str,  # A colour as #rrggbb
 ) -> float:  # Relative luminance, 0 for black to 1 for white
     "Return the relative luminance of a colour (WCAG 2.2, definition of relative luminance)."
-    if len(colour) != 7 or not colour.startswith("#"):
+    if not re.fullmatch("#[0-9a-fA-F]{6}", colour):
         raise ValueError(f"colour must look like #rrggbb, got {colour!r}")
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
@@ -33,13 +34,13 @@ def contrast(
 # %% ../nbs/01_style.ipynb #b5d47ced
 GROUNDS = {"dark": "#0b0f14", "light": "#fbfaf7"}
 PALETTE = {
-    "strategy": "#1fa97a",
-    "benchmark": "#7f8a99",
+    "strategy": "#1a9b6f",
+    "benchmark": "#7b8695",
     "loss": "#d9534f",
-    "second": "#c07f08",
+    "second": "#b67907",
     "third": "#3b82c4",
     "fourth": "#8b6fd6",
-    "ink": "#7f8a99",
+    "ink": "#7b8695",
 }
 
 # %% ../nbs/01_style.ipynb #ba64b97d
@@ -91,5 +92,10 @@ def styled() -> Iterator[None]:  # A context in which new figures have the house
     "Draw in the house style inside a `with` block, and leave the reader's own settings alone outside."
     import matplotlib.pyplot as plt
 
-    with plt.rc_context(house_style()):
+    settings = house_style()
+    before = {name: plt.rcParams[name] for name in settings}
+    plt.rcParams.update(settings)
+    try:
         yield
+    finally:
+        plt.rcParams.update(before)

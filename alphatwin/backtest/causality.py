@@ -72,7 +72,9 @@ def certify(
 ) -> Certificate:  # .ok, .counterexample
     "Compute a function of bars again without the future, and compare."
     check_bars(bars, needs=())
-    whole = function(bars, **params)
+    if cuts is not None and cuts < 1:
+        raise ValueError(f"cuts must be at least 1, or None for all, got {cuts!r}")
+    whole = function(bars.copy(), **params)
     if not isinstance(whole, (pd.Series, pd.DataFrame)) or len(whole) != len(bars):
         size = f"{len(whole)} rows" if hasattr(whole, "__len__") else type(whole).__name__
         raise ValueError(
@@ -87,7 +89,7 @@ def certify(
     name = getattr(function, "__name__", type(function).__name__)
     columns = whole.columns if isinstance(whole, pd.DataFrame) else [None]
     for cut in places:
-        known = function(bars.iloc[:cut], **params)
+        known = function(bars.iloc[:cut].copy(), **params)
         if len(known) != cut:
             raise ValueError(f"{name} gives {len(known)} values for {cut} bars")
         for column in columns:

@@ -96,7 +96,7 @@ def target_of(
 ) -> pd.Series:  # Its target, proven not to look ahead at the tested cuts
     "Call a strategy and check its target, including that it does not see the future."
     name = getattr(strategy, "__name__", type(strategy).__name__)
-    target = strategy(bars)
+    target = strategy(bars.copy())  # A copy: whatever it writes, the engine trades at the market's prices
     check_target(target, bars, name)
     proof = certify(strategy, bars, cuts=16)
     if not proof.ok:
@@ -128,7 +128,7 @@ def backtest(
     if (price <= 0).any():
         bad = filled[price <= 0][0]
         raise ValueError(
-            f"{symbol} cannot be traded at {price[price <= 0][0]:g} on {bars.index[bad]}; at.validate finds such prices"
+            f"{symbol or 'this'} cannot be traded at {price[price <= 0][0]:g} on {bars.index[bad]}; at.validate finds such prices"
         )
     goal = wanted[decided]
     before, after = equity_at_fills(
@@ -145,10 +145,10 @@ def backtest(
     )
     series = pd.Series(equity, index=bars.index, name="equity")
     settings: dict[str, Any] = {
-        "fees": fees,
-        "slippage": slippage,
+        "fees": float(fees),
+        "slippage": float(slippage),
         "fill": fill,
-        "cash": cash,
+        "cash": float(cash),
         "rebalance": rebalance,
     }
     settings |= {key: bars.attrs[key] for key in ("symbol", "source", "adjust") if key in bars.attrs}

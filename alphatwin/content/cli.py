@@ -8,6 +8,7 @@ __all__ = ['NEEDED', 'OPTIONAL', 'PROGRAMS', 'read_parameter', 'make_parser', 'r
 
 # %% ../../nbs/9_content/07_cli.ipynb #7bf39650
 import argparse
+import os
 import shutil
 import sys
 from collections.abc import Sequence
@@ -165,7 +166,11 @@ def main(
         print(
             "\nalphatwin: interrupted; an earlier result, if there was one, is still in place",
             file=sys.stderr,
+            flush=True,
         )
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 2
+        )  # What follows is only the kernel's plumbing being taken down
         return 130
     except (RuntimeError, ValueError, OSError) as fault:
         print(f"alphatwin: {fault}", file=sys.stderr)

@@ -11,6 +11,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any
 
+from .narration import MIME as RECORD
+
 # %% ../../nbs/9_content/05_page.ipynb #ba1a58d8
 CODE = r"```.*?```|~~~.*?~~~|`[^`\n]+`"
 MATH = re.compile(
@@ -43,7 +45,7 @@ TEMPLATE = """{%- extends 'basic/index.html.j2' -%}
 
 
 def _prepared(nb: Any) -> Any:
-    "Copy a notebook as the page shows it: formulas translated, hidden cells out, options out of the code."
+    "Copy a notebook as the page shows it: formulas translated, without hidden cells, options and records."
     from copy import deepcopy
 
     shown = deepcopy(nb)
@@ -51,9 +53,11 @@ def _prepared(nb: Any) -> Any:
     for cell in shown["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            cell["source"] = with_mathml(source)
+            # The page travels alone: links to its neighbours would lead nowhere, so only their words stay.
+            cell["source"] = re.sub(r"(?<!!)\[([^\]]*)\]\((?!https?:|#)[^)]*\)", r"\1", with_mathml(source))
         else:
             cell["source"] = re.sub(r"^(?:#\|.*\n)+", "", source)
+            cell["outputs"] = [out for out in cell["outputs"] if RECORD not in out.get("data", {})]
     return shown
 
 # %% ../../nbs/9_content/05_page.ipynb #65a18630

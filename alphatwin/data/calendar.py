@@ -13,7 +13,8 @@ import pandas as pd
 
 # %% ../../nbs/1_data/06_calendar.ipynb #2a2fa168
 @lru_cache(maxsize=8)
-def _calendar(name: str, first: str, last: str) -> pd.DatetimeIndex:
+def _calendar(name: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DatetimeIndex:
+    "All sessions of an exchange between two days, and somewhat beyond where the calendar goes that far."
     import exchange_calendars
 
     if name not in exchange_calendars.get_calendar_names():
@@ -21,7 +22,12 @@ def _calendar(name: str, first: str, last: str) -> pd.DatetimeIndex:
     with warnings.catch_warnings():  # exchange_calendars 4.13 uses what pandas 4 will remove
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", getattr(pd.errors, "Pandas4Warning", DeprecationWarning))
-        return exchange_calendars.get_calendar(name, start=first, end=last).sessions
+        try:
+            # Whole years and a month around them: calendars refuse very short spans, and whole years are asked for again.
+            around = pd.Timestamp(first.year - 1, 12, 1), pd.Timestamp(last.year + 1, 1, 31)
+            return exchange_calendars.get_calendar(name, start=around[0], end=around[1]).sessions
+        except ValueError:  # The calendar knows less than that
+            return exchange_calendars.get_calendar(name, start=first, end=last).sessions
 
 
 def sessions(
@@ -31,8 +37,7 @@ def sessions(
 ) -> pd.DatetimeIndex:  # The trading days, without time zone, named `time`
     "Return the trading days of an exchange."
     first, last = pd.Timestamp(start), pd.Timestamp(end)
-    # Whole years and a week around them: calendars refuse very short spans, and whole years are asked for again.
-    known = _calendar(calendar, f"{first.year - 1}-12-01", f"{last.year + 1}-01-31")
+    known = _calendar(calendar, first, last)
     return pd.DatetimeIndex(known[(known >= first) & (known <= last)], name="time").as_unit("ns")
 
 # %% ../../nbs/1_data/06_calendar.ipynb #0f3c88df

@@ -25,12 +25,14 @@ def read_table(
         raise SourceError(f"no file {path}; in that folder: {', '.join(near) or 'no CSV or Parquet files'}")
     if path.stat().st_size == 0:
         raise SourceError(f"{path.name} is empty (0 bytes)")
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
+    kind = "Parquet" if path.suffix == ".parquet" else "CSV"
     try:
-        return pd.read_csv(path)
-    except (UnicodeDecodeError, pd.errors.ParserError, EOFError, OSError) as fault:
-        raise SourceError(f"{path.name} is not readable as CSV: {fault}") from None
+        return pd.read_parquet(path) if kind == "Parquet" else pd.read_csv(path)
+    except Exception as fault:  # pandas, pyarrow, gzip and zlib each have their own
+        reason = str(fault).partition("\n")[0]
+        raise SourceError(
+            f"{path.name} is not readable as {kind}: {type(fault).__name__}: {reason}"
+        ) from None
 
 # %% ../../nbs/1_data/04_files.ipynb #c8683584
 def load_file(
@@ -47,7 +49,8 @@ def load_file(
     if dated:
         frame = frame.set_index(dated[0])
     elif not isinstance(frame.index, pd.DatetimeIndex):
-        if not len(frame.columns) or pd.api.types.is_numeric_dtype(frame.iloc[:, 0]):
+        first = next(iter(names), "symbol")
+        if first in ("symbol", "ticker") or pd.api.types.is_numeric_dtype(frame.iloc[:, 0]):
             raise SourceError(
                 f"{file.name}: no column of dates (looked for {', '.join(DATE_NAMES)}); found: {', '.join(names)}"
             )

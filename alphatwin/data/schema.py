@@ -23,10 +23,17 @@ def to_time(
     values: pd.Index | pd.Series,  # Dates or moments: text, Python dates or pandas times
 ) -> pd.DatetimeIndex:  # Plain dates (daily) or UTC moments (intraday), named `time`
     "Turn dates into the canonical time index."
+    if pd.api.types.is_numeric_dtype(values):
+        raise BarsError(
+            f"time: {values.dtype} numbers are not dates; pass ISO dates such as 2024-01-31 as index or column"
+        )
     try:
-        time = pd.DatetimeIndex(pd.to_datetime(values))
+        time = pd.DatetimeIndex(pd.to_datetime(values, format="ISO8601"))
     except (ValueError, TypeError) as fault:
-        raise BarsError(f"time: not readable as dates ({fault}); pass ISO dates such as 2024-01-31") from None
+        reason = str(fault).partition("\n")[0]
+        raise BarsError(
+            f"time: not readable as dates ({reason}); pass ISO dates such as 2024-01-31"
+        ) from None
     if time.hasnans:
         raise BarsError(f"time: row {int(np.flatnonzero(time.isna())[0])} has no date; drop or date it")
     daily = bool((time.hour + time.minute + time.second == 0).all())
@@ -36,7 +43,20 @@ def to_time(
         raise BarsError("time: intraday times need a time zone; use frame.tz_localize('America/New_York')")
     return pd.DatetimeIndex(time, name="time").as_unit("ns")
 
-# %% ../../nbs/1_data/01_schema.ipynb #7164ba63
+# %% ../../nbs/1_data/01_schema.ipynb #7ef1815f
+def _refuse_columns(frame: pd.DataFrame, needs: tuple[str, ...], where: str) -> None:
+    "Raise BarsError for a column that is missing or there twice."
+    found = list(map(str, frame.columns))
+    missing = [name for name in needs if name not in found]
+    if missing:
+        raise BarsError(
+            f"{where}no column {', '.join(missing)}; found: {', '.join(found)}; at.to_bars renames"
+        )
+    twice = [name for name in needs if found.count(name) > 1]
+    if twice:
+        raise BarsError(f"{where}two columns called {', '.join(twice)}; keep one of them")
+
+
 def to_bars(
     frame: pd.DataFrame,  # Any table with open, high, low, close and volume, in any order and case
     symbol: str = "",  # Named in errors
@@ -49,9 +69,7 @@ def to_bars(
     frame = frame.rename(columns=lambda name: str(name).strip().lower().replace(" ", "_"))
     dated = [name for name in ("time", "date", "datetime", "timestamp") if name in frame.columns]
     time = to_time(frame[dated[0]] if dated else frame.index)
-    missing = [name for name in COLUMNS if name not in frame.columns]
-    if missing:
-        raise BarsError(f"{where}no column {', '.join(missing)}; found: {', '.join(frame.columns)}")
+    _refuse_columns(frame, COLUMNS, where)
     wanted = [*COLUMNS, *(name for name in keep if name in frame.columns)]
     numbers = frame[wanted].apply(pd.to_numeric, errors="coerce")
     spoilt = numbers.isna() & frame[wanted].notna()
@@ -71,11 +89,7 @@ def check_bars(
     where = f"{symbol}: " if symbol else ""
     if not isinstance(bars, pd.DataFrame):
         raise BarsError(f"{where}expected Bars (a DataFrame), got {type(bars).__name__}")
-    missing = [name for name in needs if name not in bars.columns]
-    if missing:
-        raise BarsError(
-            f"{where}no column {', '.join(missing)}; found: {', '.join(map(str, bars.columns))}; at.to_bars renames"
-        )
+    _refuse_columns(bars, needs, where)
     if not isinstance(bars.index, pd.DatetimeIndex):
         raise BarsError(f"{where}the index holds {bars.index.dtype}, not times; use at.to_bars")
     if not len(bars):

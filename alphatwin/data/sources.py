@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['Source', 'SOURCES', 'LEDGER', 'later_splits', 'adjust_prices', 'SourceError', 'register_source', 'find_source',
-           'fingerprint', 'loaded', 'load']
+           'fingerprint', 'loaded', 'cut', 'enter', 'load']
 
 # %% ../../nbs/1_data/02_sources.ipynb #b96f9186
+import datetime as dt
 import hashlib
 from collections.abc import Callable
 from importlib import import_module
@@ -47,8 +48,12 @@ def adjust_prices(
         ratio = later_splits(raw["split"])
         bars[list(PRICES)] = bars[list(PRICES)].div(ratio, axis=0)
         bars["volume"] = bars["volume"] * ratio
+        factor = 1 / ratio
     else:
-        bars[list(PRICES)] = bars[list(PRICES)].mul(raw["adj_close"] / raw["close"], axis=0)
+        factor = raw["adj_close"] / raw["close"]
+        bars[list(PRICES)] = bars[list(PRICES)].mul(factor, axis=0)
+    if "dividend" in bars:
+        bars["dividend"] = bars["dividend"] * factor
     return bars
 
 # %% ../../nbs/1_data/02_sources.ipynb #1458cbf0
@@ -110,62 +115,95 @@ def loaded() -> dict[str, dict[str, Any]]:  # One entry a load: what, whence, ho
     "Return the ledger of what this process has loaded."
     return {name: dict(entry) for name, entry in sorted(LEDGER.items())}
 
+# %% ../../nbs/1_data/02_sources.ipynb #3934003c
+def cut(
+    bars: pd.DataFrame,  # Bars, in any order
+    start: str | None,  # First date, inclusive
+    end: str | None,  # Last date, inclusive: "2024-01" is the whole month
+) -> pd.DataFrame:  # The rows between the two, in the order in which they were
+    "Keep the rows from start to end."
+    ordered = bars.index.unique().sort_values()
+    inside = ordered[ordered.slice_indexer(start, end)]
+    return bars[bars.index.isin(inside)]
+
+
+def enter(
+    bars: pd.DataFrame,  # What was loaded
+    asked: dict[str, Any],  # symbol, source, start, end and adjust
+    options: dict[str, Any],  # What else was asked, in plain words
+    file: str | None,  # The file that was read, if one was
+) -> None:
+    "Enter a load in the ledger; what differs under the same name gets a number."
+    entry: dict[str, Any] = asked | {"rows": len(bars), "bars_sha256": fingerprint(bars)}
+    entry |= {"first": f"{bars.index.min():%Y-%m-%d}", "last": f"{bars.index.max():%Y-%m-%d}"}
+    if file is not None:
+        entry |= {"file": Path(file).name, "file_sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
+    words = "".join(f", {key} {value}" for key, value in options.items())
+    name = f"{asked['symbol']} from {asked['source']}, {asked['start']} to {asked['end']}, adjust {asked['adjust']}{words}"
+    number, key = 1, name
+    while LEDGER.get(key, entry) != entry:
+        number += 1
+        key = f"{name} ({number})"
+    LEDGER[key] = entry
+
 # %% ../../nbs/1_data/02_sources.ipynb #e590ec04
 def _load_one(
     symbol: str, source: str, start: str | None, end: str | None, adjust: str, options: dict[str, Any]
 ) -> pd.DataFrame:
-    "Ask one source for one symbol, shape, cut, adjust and enter it in the ledger."
+    "Ask one source for one symbol, shape, adjust, cut and enter it in the ledger."
     raw = find_source(source)(symbol, start, end, **options)
     if not isinstance(raw, pd.DataFrame):
         raise SourceError(f"{symbol}: source {source!r} answered with {type(raw).__name__}, not a table")
     file = raw.attrs.get("file")
-    bars = to_bars(raw, symbol, keep=("dividend", "split", "adj_close"))
-    ordered = bars.index.is_monotonic_increasing
-    bars = (
-        bars.loc[start:end]
-        if ordered
-        else bars[(bars.index >= (start or bars.index.min())) & (bars.index <= (end or bars.index.max()))]
-    )
+    whole = to_bars(raw, symbol, keep=("dividend", "split", "adj_close"))
+    bars = cut(adjust_prices(whole, adjust, symbol), start, end)
     if bars.empty:
-        have = f"it has {raw.index[0]} to {raw.index[-1]}" if len(raw) else "its answer was empty"
+        have = (
+            f"it has {whole.index.min():%Y-%m-%d} to {whole.index.max():%Y-%m-%d}"
+            if len(whole)
+            else "its answer was empty"
+        )
         raise SourceError(
             f"{symbol}: no bars from {start or 'the start'} to {end or 'the end'} in source {source!r}; {have}"
         )
-    bars = adjust_prices(bars, adjust, symbol)
-    entry: dict[str, Any] = {
-        "source": source,
-        "symbol": Path(symbol).name,
-        "start": start,
-        "end": end,
-        "adjust": adjust,
+    is_path = file is not None and Path(file).name == Path(symbol).name
+    name = Path(symbol).name if is_path else symbol
+    plain = {
+        k: Path(str(v)).name if k == "path" else v
+        for k, v in options.items()
+        if isinstance(v, (str, int, float))
     }
-    entry |= {"rows": len(bars), "first": f"{bars.index[0]:%Y-%m-%d}", "last": f"{bars.index[-1]:%Y-%m-%d}"}
-    entry |= {"bars_sha256": fingerprint(bars)}
-    if file is not None:
-        entry |= {"file": Path(file).name, "file_sha256": hashlib.sha256(Path(file).read_bytes()).hexdigest()}
-    LEDGER[f"{Path(symbol).name} from {source}, {start} to {end}, adjust {adjust}"] = entry
-    bars.attrs = {"symbol": Path(symbol).stem, "source": source, "adjust": adjust}
+    enter(bars, {"source": source, "symbol": name, "start": start, "end": end, "adjust": adjust}, plain, file)
+    bars.attrs = {"symbol": name.partition(".")[0] if is_path else name, "source": source, "adjust": adjust}
     return bars
 
-# %% ../../nbs/1_data/02_sources.ipynb #ce99b2a2
+# %% ../../nbs/1_data/02_sources.ipynb #961d71ab
+def _day(name: str, day: Any) -> str | None:
+    "Read a date as ISO text, or refuse it by name."
+    try:
+        if day is None or (isinstance(day, str) and not pd.isna(pd.Timestamp(day))):
+            return day
+        if isinstance(day, dt.date) and not pd.isna(day):
+            return day.isoformat()
+    except ValueError:
+        pass
+    raise ValueError(f"{name} must be a date such as '2008-09-15', got {day!r}")
+
+
 def load(
     symbol: str | list[str],  # One symbol, or several for one long table
     source: str = "sample",  # "sample", "csv", "parquet", "yahoo", or one you registered
     *,
-    start: str | None = None,  # First date, inclusive
-    end: str | None = None,  # Last date, inclusive
+    start: str | dt.date | None = None,  # First date, inclusive
+    end: str | dt.date | None = None,  # Last date, inclusive
     adjust: str = "none",  # "none" (as traded), "splits" or "all"
     **options: Any,  # Passed on to the source
 ) -> pd.DataFrame:  # Bars; for a list, a long table with the index (symbol, time)
     "Load bars from a source."
-    for name, day in (("start", start), ("end", end)):
-        try:
-            pd.Timestamp(day) if day is not None else None
-        except ValueError:
-            raise ValueError(f"{name} must be a date such as '2008-09-15', got {day!r}") from None
+    first, last = _day("start", start), _day("end", end)
     if isinstance(symbol, str):
-        return _load_one(symbol, source, start, end, adjust, options)
+        return _load_one(symbol, source, first, last, adjust, options)
     if not symbol:
         raise ValueError("symbol: an empty list; name at least one symbol")
-    tables = {one: _load_one(one, source, start, end, adjust, options) for one in symbol}
+    tables = {one: _load_one(one, source, first, last, adjust, options) for one in symbol}
     return pd.concat(tables, names=["symbol", "time"])

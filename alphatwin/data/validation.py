@@ -167,7 +167,7 @@ class Report:
     def score(self) -> float:
         "Share of the rows, from 0 to 1, that no error and no warning points at."
         serious = self.findings[self.findings["severity"] != "info"]
-        return max(0.0, 1 - serious.groupby("symbol")["time"].nunique().sum() / self.rows)
+        return max(0.0, float(1 - serious.groupby("symbol")["time"].nunique().sum() / self.rows))
 
     def counts(self) -> pd.DataFrame:
         "How often each check found something, by severity."
@@ -186,6 +186,8 @@ def validate(
     | None = None,  # ISO code of the exchange, such as XNYS; without it sessions are not checked
 ) -> Report:  # .ok, .score, .findings
     "Look at a table of bars as a sceptic would."
+    if isinstance(bars, pd.DataFrame) and bars.empty:
+        raise BarsError("no rows: there is nothing to validate; check the symbol and the dates")
     if isinstance(bars, pd.DataFrame) and isinstance(bars.index, pd.MultiIndex):
         parts = {name: validate(part.droplevel(0), calendar) for name, part in bars.groupby(level=0)}
         tables = [part.findings.assign(symbol=str(name)) for name, part in parts.items()]
@@ -195,8 +197,14 @@ def validate(
     absent = [name for name in COLUMNS if name not in bars.columns]
     if absent:
         raise BarsError(f"no column {', '.join(absent)}; found: {', '.join(map(str, bars.columns))}")
-    if bars.empty:
-        raise BarsError("no rows: there is nothing to validate; check the symbol and the dates")
+    texts = [name for name in COLUMNS if not pd.api.types.is_numeric_dtype(bars[name])]
+    if texts or bars.index.hasnans:
+        what = (
+            f"{texts[0]} holds {bars[texts[0]].dtype}, not numbers"
+            if texts
+            else f"row {int(bars.index.isna().argmax())} has no date"
+        )
+        raise BarsError(f"{what}; at.to_bars converts, or says which row is wrong")
     found = pd.concat([check(bars, calendar) for check in CHECKS.values()], ignore_index=True)
     rank = found["severity"].map({"error": 0, "warning": 1, "info": 2})
     found = found.assign(rank=rank).sort_values(["rank", "time", "check"], kind="stable").drop(columns="rank")

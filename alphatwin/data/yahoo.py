@@ -37,9 +37,10 @@ def explain(
 ) -> str:  # One line: what happened and what to do
     "Say in one line why Yahoo did not answer."
     kind = type(fault).__name__
-    if kind == "YFRateLimitError":
+    status = getattr(getattr(fault, "response", None), "status_code", None)
+    if kind == "YFRateLimitError" or status == 429:
         return f"{symbol}: Yahoo refuses for a while because of too many requests (429); wait some minutes; {OFFLINE}"
-    if kind in ("YFPricesMissingError", "YFTzMissingError", "YFTickerMissingError"):
+    if kind in ("YFPricesMissingError", "YFTzMissingError", "YFTickerMissingError") or status == 404:
         return f"{symbol}: Yahoo knows no prices for it in this range; check the symbol and the dates"
     if isinstance(fault, OSError) or kind in ("DNSError", "ConnectionError", "Timeout", "CurlError"):
         return f"{symbol}: Yahoo cannot be reached ({kind}); {OFFLINE}"
@@ -49,7 +50,7 @@ def explain(
 def load_yahoo(
     symbol: str,  # Yahoo's symbol, such as SPY, ^GSPC or SAP.DE
     start: str | None = None,  # First date, inclusive; all there is by default
-    end: str | None = None,  # Last date, inclusive
+    end: str | None = None,  # Not used: `load` cuts
     interval: str = "1d",  # Yahoo's interval: 1d, 1wk, 1h, 5m, ...
     timeout: float = 20.0,  # Seconds to wait for an answer
     session: Any = None,  # A curl_cffi session, where you need a proxy
@@ -57,21 +58,18 @@ def load_yahoo(
     "Ask Yahoo for bars."
     import yfinance as yf
 
-    until = None if end is None else f"{pd.Timestamp(end) + pd.Timedelta(days=1):%Y-%m-%d}"
-    span: dict[str, Any] = (
-        {"period": "max"} if start is None and end is None else {"start": start or "1900-01-01", "end": until}
-    )
+    span: dict[str, Any] = {"period": "max"} if start is None else {"start": start}
     log = logging.getLogger("yfinance")
-    before, log.disabled = log.disabled, True  # It would print what we are about to raise
+    before = log.disabled, yf.config.debug.hide_exceptions
+    log.disabled = True  # It would print what we are about to raise
+    yf.config.debug.hide_exceptions = False
     try:
         ticker = yf.Ticker(symbol, session=session)
-        history = ticker.history(
-            **span, interval=interval, auto_adjust=False, actions=True, timeout=timeout, raise_errors=True
-        )
+        history = ticker.history(**span, interval=interval, auto_adjust=False, actions=True, timeout=timeout)
     except Exception as fault:
         raise SourceError(explain(symbol, fault)) from fault
     finally:
-        log.disabled = before
+        log.disabled, yf.config.debug.hide_exceptions = before
     if history is None or history.empty:
         raise SourceError(f"{symbol}: Yahoo's answer was empty; check the symbol and the dates; {OFFLINE}")
     if interval in ("1d", "5d", "1wk", "1mo", "3mo"):

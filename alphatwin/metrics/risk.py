@@ -9,7 +9,7 @@ __all__ = ['volatility', 'sharpe', 'sortino']
 import numpy as np
 import pandas as pd
 
-from .returns import check_returns
+from .returns import check_periods, check_returns
 
 # %% ../../nbs/3_metrics/02_risk.ipynb #071f0e28
 def volatility(
@@ -18,6 +18,7 @@ def volatility(
     ddof: int = 1,  # 1 divides by n - 1 (sample), 0 by n (population)
 ) -> float:  # Standard deviation a year, as a fraction; NaN for fewer than ddof + 1 returns
     "Return the annualised standard deviation of returns."
+    check_periods(periods)
     values = check_returns(returns)
     if len(values) <= ddof:
         return float("nan")
@@ -25,8 +26,11 @@ def volatility(
 
 # %% ../../nbs/3_metrics/02_risk.ipynb #d5d78f9f
 def _excess(values: np.ndarray, yearly: float, periods: float) -> np.ndarray:
-    "Take a yearly rate off returns per bar."
-    return values - ((1 + yearly) ** (1 / periods) - 1)
+    "Take a yearly rate off returns per bar; what is left by rounding alone is nothing."
+    check_periods(periods)
+    rate = (1 + yearly) ** (1 / periods) - 1
+    excess = values - rate
+    return np.where(np.abs(excess) <= 1e-14 * abs(rate), 0.0, excess)
 
 
 def sharpe(

@@ -31,7 +31,7 @@ def check_target(
             f"{name}: value {wrong} is stamped {target.index[wrong]}, the bar is {bars.index[wrong]}; "
             "stamp each value with the bar at whose close it is known"
         )
-    if not pd.api.types.is_numeric_dtype(target) or target.dtype == bool:
+    if not pd.api.types.is_numeric_dtype(target) or pd.api.types.is_bool_dtype(target):
         raise ValueError(f"{name} holds {target.dtype}, not numbers; 1.0 is fully invested, 0.0 is cash")
     bad = ~np.isfinite(target.to_numpy(dtype="float64"))
     if bad.any():

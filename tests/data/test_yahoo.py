@@ -20,9 +20,6 @@ from curl_cffi import requests
 import alphatwin as at
 from alphatwin.data.yahoo import as_traded, explain
 
-# yfinance 1.7 deprecates an argument that the loader still needs; a setting of the whole process replaces it.
-pytestmark = pytest.mark.filterwarnings("ignore:'raise_errors' deprecated:DeprecationWarning")
-
 Refusal = Callable[..., str]
 Share = dict[str, Any]
 NEW_YORK = "America/New_York"
@@ -231,7 +228,6 @@ def test_a_request_is_about_the_symbol_and_the_days(yahoo: requests.Session) -> 
     assert chart.startswith("/v8/finance/chart/PLAIN?") and "interval=1d" in chart
 
 
-@pytest.mark.xfail(strict=True, reason="yfinance 1.7 deprecates raise_errors, which the loader passes")
 def test_nothing_deprecated_is_asked_of_yfinance(yahoo: requests.Session) -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message="'raise_errors' deprecated")
@@ -267,7 +263,7 @@ def test_days_without_bars_are_an_error_and_not_an_empty_table(
 ) -> None:
     dates = {"start": "2019-01-01", "end": "2019-12-31"}
     sentence = refusal(at.SourceError, at.load, "PLAIN", source="yahoo", session=yahoo, **dates)
-    assert "PLAIN" in sentence and "dates" in sentence
+    assert "PLAIN: no bars from 2019-01-01 to 2019-12-31" in sentence and "it has 2024-01-02" in sentence
 
 
 def test_without_a_network_it_names_the_samples(

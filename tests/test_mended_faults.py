@@ -1,7 +1,4 @@
-"""Faults that are known and not yet mended. Each test says what should happen and fails today.
-
-The marks are strict: whoever mends one takes its mark away and moves the test to its stage.
-"""
+"Faults that were once there, each found by trying what a reader might: none may come back."
 
 import socket
 from collections.abc import Callable, Iterator
@@ -18,10 +15,6 @@ from alphatwin.data.calendar import sessions
 from alphatwin.style import luminance
 
 Refusal = Callable[..., str]
-
-
-def known(reason: str) -> pytest.MarkDecorator:
-    return pytest.mark.xfail(reason=reason, strict=True)
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +34,10 @@ def bars() -> pd.DataFrame:
 # Data
 
 
-@known("row numbers are read as nanoseconds of 1970")
 def test_row_numbers_are_not_dates(bars: pd.DataFrame, refusal: Refusal) -> None:
     refusal(at.BarsError, at.to_bars, bars.reset_index(drop=True))
 
 
-@known("20240131 is read as nanoseconds of 1970")
 def test_dates_written_as_numbers(bars: pd.DataFrame) -> None:
     numbered = bars.reset_index(drop=True).assign(date=bars.index.strftime("%Y%m%d").astype(int))
     try:
@@ -56,14 +47,12 @@ def test_dates_written_as_numbers(bars: pd.DataFrame) -> None:
     assert time.tolist() == bars.index.tolist()
 
 
-@known("a column that is there twice passes")
 def test_a_column_that_is_there_twice_is_refused(bars: pd.DataFrame, refusal: Refusal) -> None:
     refusal(at.BarsError, at.to_bars, bars.assign(Close=1.0))
     refusal(at.BarsError, at.check_bars, pd.concat([bars, bars[["close"]]], axis=1))
 
 
 @pytest.mark.parametrize("symbol", ["BRK.B", "SAP.DE", "BTC/USD"])
-@known("a symbol is treated as a path: what follows its dot, or comes before its slash, is lost")
 def test_a_symbol_keeps_its_dots_and_slashes(symbol: str, bars: pd.DataFrame) -> None:
     at.register_source("mine", lambda symbol, start, end: bars)
     loaded = at.load(symbol, source="mine")
@@ -71,7 +60,6 @@ def test_a_symbol_keeps_its_dots_and_slashes(symbol: str, bars: pd.DataFrame) ->
     assert loaded.attrs["symbol"] == symbol and entry["symbol"] == symbol
 
 
-@known("the ledger's key leaves out the folder and the options")
 def test_two_files_of_one_name_are_two_entries(bars: pd.DataFrame, tmp_path: Path) -> None:
     for factor, folder in enumerate(("one", "two"), start=1):
         (tmp_path / folder).mkdir()
@@ -80,7 +68,6 @@ def test_two_files_of_one_name_are_two_entries(bars: pd.DataFrame, tmp_path: Pat
     assert len({entry["file_sha256"] for entry in at.loaded().values()}) == 2
 
 
-@known("bars are cut before they are adjusted, so a split after `end` is not known")
 def test_an_adjusted_price_does_not_depend_on_end(bars: pd.DataFrame) -> None:
     at.register_source("mine", lambda symbol, start, end: bars.assign(split=[0, 0, 0, 2.0, 0, 0]))
     whole = at.load("X", source="mine", adjust="splits")
@@ -88,7 +75,6 @@ def test_an_adjusted_price_does_not_depend_on_end(bars: pd.DataFrame) -> None:
     assert part["close"].tolist() == whole["close"].tolist()[:3]
 
 
-@known("dividends stay per old share when prices are adjusted for splits")
 def test_the_yield_does_not_depend_on_splits(bars: pd.DataFrame) -> None:
     table = bars.assign(split=[0, 0, 0, 2.0, 0, 0], dividend=[1.0, 0, 0, 0, 0, 0])
     at.register_source("mine", lambda symbol, start, end: table)
@@ -97,7 +83,6 @@ def test_the_yield_does_not_depend_on_splits(bars: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("end", ["2024-01-31", "2024-01"])
-@known("a table in disorder is cut at the first moment of `end`")
 def test_end_is_inclusive_in_disorder_too(end: str) -> None:
     time = pd.date_range("2024-01-30", periods=72, freq="h", tz="UTC", name="time")
     hours = pd.DataFrame(dict.fromkeys(["open", "high", "low", "close", "volume"], 1.0), index=time)
@@ -106,7 +91,6 @@ def test_end_is_inclusive_in_disorder_too(end: str) -> None:
     assert len(at.load("X", source="backwards", end=end)) == len(at.load("X", source="sorted", end=end))
 
 
-@known("the error names row numbers where the dates stand in a column")
 def test_the_error_names_the_dates_that_there_are(bars: pd.DataFrame, refusal: Refusal) -> None:
     at.register_source("mine", lambda symbol, start, end: bars.reset_index())
     sentence = refusal(at.SourceError, at.load, "X", source="mine", start="2030-01-01")
@@ -114,7 +98,6 @@ def test_the_error_names_the_dates_that_there_are(bars: pd.DataFrame, refusal: R
 
 
 @pytest.mark.parametrize("day", [2024, ""])
-@known("a date that is a number or empty gets an error of pandas")
 def test_start_must_be_a_date(day: object, refusal: Refusal) -> None:
     assert "start must be a date" in refusal(ValueError, at.load, "AAPL", start=day)
 
@@ -128,7 +111,6 @@ def flipped(bars: pd.DataFrame) -> bytes:
 
 
 @pytest.mark.parametrize("name", ["blank.csv", "bad.parquet", "bad.csv.gz", "first.csv"])
-@known("unreadable files of these kinds get an error of pandas, pyarrow or zlib")
 def test_unreadable_files_are_refused_by_name(
     name: str, bars: pd.DataFrame, tmp_path: Path, refusal: Refusal
 ) -> None:
@@ -142,13 +124,11 @@ def test_unreadable_files_are_refused_by_name(
     assert name in refusal(at.SourceError, at.load, str(tmp_path / name), source=name.split(".")[1])
 
 
-@known("an empty long table gets an error of pandas")
 def test_an_empty_long_table_is_refused(bars: pd.DataFrame, refusal: Refusal) -> None:
     long = pd.concat({"A": bars}, names=["symbol", "time"])
     assert "no rows" in refusal(at.BarsError, at.validate, long.iloc[:0])
 
 
-@known("a row without a date stops validate, or passes it unnoticed")
 def test_a_row_without_a_date_is_a_finding_or_a_refusal(bars: pd.DataFrame, refusal: Refusal) -> None:
     time = pd.DatetimeIndex([*bars.index[:2], pd.NaT, *bars.index[3:]], name="time")
     try:
@@ -159,7 +139,6 @@ def test_a_row_without_a_date_is_a_finding_or_a_refusal(bars: pd.DataFrame, refu
 
 
 @pytest.mark.parametrize(("calendar", "year"), [("XTKS", 1997), ("XSHG", None)])
-@known("the padding of whole years asks for years that the calendar does not know")
 def test_the_first_and_last_years_of_a_calendar(calendar: str, year: int | None) -> None:
     import exchange_calendars
 
@@ -192,15 +171,12 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[request
         yield closed(taken.getsockname()[1])
 
 
-@pytest.mark.filterwarnings("ignore:'raise_errors' deprecated:DeprecationWarning")
-@known("from the third symbol on, yfinance hides that there is no network, and the symbol is blamed")
 def test_without_a_network_every_symbol_says_so(nowhere: requests.Session, refusal: Refusal) -> None:
     for symbol in ("SPY", "QQQ", "IWM", "DIA"):
         sentence = refusal(at.SourceError, at.load, symbol, source="yahoo", session=nowhere)
         assert "cannot be reached" in sentence and "source='sample'" in sentence, symbol
 
 
-@known("Yahoo adjusts for splits up to today, but tells only of those before `end`")
 def test_yahoo_prices_as_traded_do_not_depend_on_end(monkeypatch: pytest.MonkeyPatch) -> None:
     import yfinance
 
@@ -226,7 +202,6 @@ def test_yahoo_prices_as_traded_do_not_depend_on_end(monkeypatch: pytest.MonkeyP
 # Backtest
 
 
-@known("a strategy gets the reader's own bars: what it writes into them, the engine trades at")
 def test_a_strategy_cannot_change_the_prices(bars: pd.DataFrame) -> None:
     def rogue(given: pd.DataFrame) -> pd.Series:
         given["open"] = given["low"]
@@ -242,19 +217,16 @@ def test_a_strategy_cannot_change_the_prices(bars: pd.DataFrame) -> None:
 
 
 @pytest.mark.parametrize("cuts", [0, -1])
-@known("a certificate at no cuts is given to anything")
 def test_a_certificate_needs_cuts(cuts: int, bars: pd.DataFrame, refusal: Refusal) -> None:
     assert "cuts" in refusal(ValueError, at.certify, lambda part: part["close"].shift(-1), bars, cuts=cuts)
 
 
 @pytest.mark.parametrize("number", [np.int64(1000), np.float32(1000)])
-@known("numpy's numbers cannot be written as JSON")
 def test_numbers_of_numpy_are_saved(number: float, bars: pd.DataFrame, tmp_path: Path) -> None:
     at.backtest(bars, at.buy_and_hold(bars), cash=number).save(tmp_path)
     assert (tmp_path / "result.json").exists()
 
 
-@known("pandas' own boolean type passes as numbers")
 def test_a_target_of_truths_is_refused_whatever_its_type(bars: pd.DataFrame, refusal: Refusal) -> None:
     truths = pd.Series([True] * 6, index=bars.index, dtype="boolean")
     assert "not numbers" in refusal(ValueError, at.check_target, truths, bars)
@@ -265,14 +237,12 @@ def test_a_target_of_truths_is_refused_whatever_its_type(bars: pd.DataFrame, ref
 
 @pytest.mark.parametrize("metric", [at.volatility, at.sharpe, at.sortino])
 @pytest.mark.parametrize("periods", [0, -252])
-@known("only cagr looks at periods")
 def test_a_year_has_bars(metric: Callable[..., float], periods: float, refusal: Refusal) -> None:
     returns = pd.Series([0.1, -0.1, 0.2])
     with np.errstate(invalid="ignore"):
         assert "periods" in refusal(ValueError, metric, returns, periods=periods)
 
 
-@known("rounding makes a return that equals the minimum a loss")
 def test_a_return_that_equals_the_minimum_is_no_loss() -> None:
     # Against 10 %: 0, -20, 10 and -10 points. Two of four are losses.
     returns = pd.Series([0.1, -0.1, 0.2, 0.0])
@@ -281,6 +251,5 @@ def test_a_return_that_equals_the_minimum_is_no_loss() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["#zzzzzz", "#+1+1+1"])
-@known("six signs that are no digits")
 def test_what_is_not_a_colour_is_refused(wrong: str, refusal: Refusal) -> None:
     assert "#rrggbb" in refusal(ValueError, luminance, wrong)

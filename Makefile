@@ -74,10 +74,10 @@ fresh: dev ## Re-execute every notebook and prove that the committed outputs are
 	@$(BIN)/python -m alphatwin_book.execute --check
 
 pytest: dev ## The tests of the package, with coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term -rs
 
 pytest-fast: dev
-	@$(BIN)/python -m pytest -m "not slow and not browser" -x
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow and not browser"
 
 browser: dev ## The browser test alone; installs Chromium through apt where it may
 	@$(PYTHON) tools/browser.py

@@ -163,6 +163,9 @@ def main(
             return verify_command(asked.name, parameters, asked.out, asked.receipt)
         return run_command(asked.name, parameters, asked.out)
     except KeyboardInterrupt:
+        from alphatwin.content.runs import kill_kernels
+
+        kill_kernels()
         print(
             "\nalphatwin: interrupted; an earlier result, if there was one, is still in place",
             file=sys.stderr,

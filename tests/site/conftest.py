@@ -1,5 +1,6 @@
 "Small projects and the built site, shared by the tests of the site."
 
+import fcntl
 import json
 import subprocess
 import sys
@@ -44,7 +45,12 @@ def site() -> Path:
             for p in (ROOT / folder).rglob("*")
             if p.suffix in SOURCES and ".ipynb_checkpoints" not in p.parts
         ]
-    if not made.exists() or made.stat().st_mtime < max(p.stat().st_mtime for p in sources):
+    newest = max(p.stat().st_mtime for p in sources)
+    (ROOT / "_build").mkdir(exist_ok=True)
+    with (ROOT / "_build" / "site.lock").open("w") as lock:  # Two processes of one test run build it once
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if made.exists() and made.stat().st_mtime >= newest:
+            return out
         command = [sys.executable, "-m", "alphatwin_book.site"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -17,10 +17,10 @@ STAGES = ["data", "signals", "metrics", "backtest", "optimize", "ml", "live", "s
 # (notebook, what is exceeded): the reason. Whatever is not here keeps the budget.
 EXCEPTIONS: dict[tuple[str, str], str] = {
     (
-        "9_content/06_episode.ipynb",
+        "9_content/07_episode.ipynb",
         "exported lines",
     ): "finding, checking, running, building and verifying are one road that reads in order",
-    ("9_content/06_episode.ipynb", "code lines"): "as above",
+    ("9_content/07_episode.ipynb", "code lines"): "as above",
     ("4_backtest/04_vector.ipynb", "cell lines"): "the engine in one piece: its steps share a dozen arrays",
 }
 

@@ -381,3 +381,17 @@ def test_the_program_reports_a_difference(tmp_path: Path) -> None:
     file.write_text(json.dumps(receipt))
     done = shell("verify", "ep001", "--receipt", str(file), cwd=ROOT)
     assert done.returncode == 1 and "rule_end.value: 1.0 -> 149336" in done.stdout
+
+
+def test_a_kernel_that_dies_is_said_to_have_died(tmp_path: Path) -> None:
+    nb = nbformat.read(EP001, as_version=4)
+    nb.cells.insert(
+        3,
+        nbformat.v4.new_code_cell(
+            "import os, sys\n\nprint('farewell', file=sys.__stderr__, flush=True)\nos._exit(7)"
+        ),
+    )
+    nbformat.write(nb, tmp_path / "ep001_x.ipynb")
+    with pytest.raises(EpisodeError, match="the kernel died") as refusal:
+        run_episode("ep001", folder=tmp_path, out=tmp_path / "out")
+    assert "farewell" in str(refusal.value)

@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
+from alphatwin.content.environment import describe_environment, requirements, sha256
 from alphatwin.content.narration import MIME as RECORD
 from alphatwin.content.receipt import (
     MIME,
     compare,
     differences,
-    environment,
     look_of,
     make_receipt,
     same_look,
-    sha256,
     source_cause,
 )
 
@@ -154,10 +153,17 @@ def test_differences_name_the_place() -> None:
 def test_the_environment_is_what_is_imported() -> None:
     import pandas
 
-    told = environment()
+    told = describe_environment()
     assert told["packages"]["pandas"] == pandas.__version__ and len(told["alphatwin_sha256"]) == 64
     assert "torch" not in told["packages"] and "setuptools" not in told["packages"]
     assert told["processor"].split()[0] in ("Linux", "Darwin", "Windows")
+
+
+def test_requirements_are_followed_without_extras() -> None:
+    ours = requirements()
+    assert {"alphatwin", "pandas", "numpy", "arch", "scipy", "tornado"} <= ours
+    assert not {"nbdev", "smalldocs", "pytest", "mypy", "bt"} & ours
+    assert requirements("no-such-package") == set()
 
 
 def test_collect_displays_ledger_and_environment() -> None:

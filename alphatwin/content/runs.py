@@ -85,7 +85,11 @@ def kernel_manager() -> type:  # A class for `kernel_manager_class` of nbclient 
 
 def last_words() -> str:  # The end of the diary of the kernel that was started last
     "Say what a kernel wrote before it died."
-    return MANAGERS[-1].diary[-2000:].strip() if MANAGERS else ""
+    if not MANAGERS:
+        return ""
+    file = MANAGERS[-1].folder / "diary"
+    text = file.read_text(errors="replace") if file.exists() else MANAGERS[-1].diary
+    return text[-2000:].strip()
 
 # %% ../../nbs/9_content/01_runs.ipynb #29c6c2f7
 def join_streams(

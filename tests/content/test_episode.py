@@ -339,9 +339,9 @@ def test_ctrl_c_in_the_program(tmp_path: Path) -> None:
 
     code = "import sys; from alphatwin.content.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "episode", "run", str(EP001), "--out", str(tmp_path)]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+    # A shell that runs tests in the background ignores the interrupt key, and children would inherit that.
+    ready = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **ready)
     assert process.stderr is not None
     seen = ""
     while "cell/s" not in seen:  # The bar is there: the kernel is at work

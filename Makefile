@@ -31,7 +31,7 @@ doctor: core ## Say what is installed, what is optional, and what to do
 	@$(BIN)/alphatwin doctor
 
 lab: dev ## Open JupyterLab on the lessons
-	@$(BIN)/jupyter lab --ServerApp.root_dir=nbs --LabApp.default_url=/lab/tree/lessons/l01_what_is_a_return.ipynb
+	@$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir=nbs --LabApp.default_url=/lab/tree/lessons/l01_what_is_a_return.ipynb
 
 site: dev ## Build the pages into _site, with Quarto where it is installed
 	@$(BIN)/python -m alphatwin_book.site

@@ -14,7 +14,7 @@ import lazy_loader
 # %% ../nbs/00_contract.ipynb #677fb932
 if TYPE_CHECKING:
     from alphatwin.backtest.causality import LookAheadError, certify
-    from alphatwin.backtest.result import Result
+    from alphatwin.backtest.result import Result, load_result
     from alphatwin.backtest.vector import backtest
     from alphatwin.content.narration import record
     from alphatwin.data.catalogue import samples
@@ -34,7 +34,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["backtest"],  # The package is callable: at.backtest(bars, target)
     submod_attrs={
         "backtest.causality": ["LookAheadError", "certify"],
-        "backtest.result": ["Result"],
+        "backtest.result": ["Result", "load_result"],
         "content.narration": ["record"],
         "data.catalogue": ["samples"],
         "data.schema": ["BarsError", "check_bars", "to_bars"],

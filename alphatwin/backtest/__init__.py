@@ -6,6 +6,7 @@
 __all__ = []
 
 # %% ../../nbs/4_backtest/00_backtest.ipynb #825eeba2
+import inspect
 import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,12 @@ class _CallableStage(ModuleType):
         from alphatwin.backtest.vector import backtest
 
         return backtest(*args, **kwargs)
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        from alphatwin.backtest.vector import backtest
+
+        return inspect.signature(backtest)
 
 
 if __name__ in sys.modules and __name__ != "__main__":

@@ -88,7 +88,7 @@ def trades_of(
     return table.reset_index(drop=True)[TRADE_COLUMNS]
 
 # %% ../../nbs/4_backtest/02_result.ipynb #abadbe0e
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Result:
     "What a backtest did and what became of the money."
 
@@ -101,6 +101,13 @@ class Result:
     close: pd.Series  # The closes that positions were marked at
     parameters: dict[str, Any] = field(default_factory=dict)  # How it was run
     pending: float | None = None  # A target decided on the last bar, which no bar was left to fill
+
+    def __repr__(self) -> str:
+        span = f"{self.close.index[0]:%Y-%m-%d} to {self.close.index[-1]:%Y-%m-%d}"
+        money = f"{self.parameters.get('cash', float('nan')):,.0f} became {self.equity.iloc[-1]:,.0f}"
+        return (
+            f"Result({self.parameters.get('symbol') or 'bars'}, {span}: {money} in {len(self.trades)} trades)"
+        )
 
     @cached_property
     def trades(self) -> pd.DataFrame:

@@ -71,6 +71,9 @@ def check_costs(
     rebalance: str,  # One of REBALANCES
 ) -> None:
     "Refuse costs, money or rules that make no sense."
+    for name, value in (("fees", fees), ("slippage", slippage), ("cash", cash)):
+        if isinstance(value, (bool, str)) or not hasattr(value, "__float__"):
+            raise ValueError(f"{name} must be a number, got {value!r}")
     for name, value in (("fees", fees), ("slippage", slippage)):
         if not 0 <= value < 0.5:
             raise ValueError(

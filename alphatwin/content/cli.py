@@ -52,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:  # Knows all commands and their he
             "--out", default="_build/episodes", help="where runs are kept (default: %(default)s)"
         )
     verify.add_argument("--receipt", help="the receipt to compare with (default: the published one)")
+    verify.add_argument("--strict", action="store_true", help="demand the same environment too")
     commands.add_parser("doctor", help="say what is installed, what is optional, and what to do")
     return parser
 
@@ -85,7 +86,8 @@ def verify_command(
     parameters: dict[str, str],  # As typed
     out: str,  # Where runs are kept
     receipt: str | None,  # The receipt to compare with
-) -> int:  # 0 if all five parts agree, otherwise 1
+    strict: bool = False,  # Whether the environment must be the same as well
+) -> int:  # 0 if the result was reproduced, otherwise 1
     "Run an episode again and say which parts agree with its receipt."
     from alphatwin.content.episode import verify_episode
 
@@ -96,7 +98,14 @@ def verify_command(
         print(f"  {verdict.part:<12} {'agrees' if verdict.agrees else 'DIFFERS'}")
         for line in verdict.details:
             print(f"  {'':<12}   {line}")
-    return 0 if all(verdict.agrees for verdict in verdicts) else 1
+    different = [verdict.part for verdict in verdicts if not verdict.agrees]
+    if not different:
+        print("\nReproduced, to the last byte.")
+    elif different == ["environment"]:
+        print("\nReproduced in another environment: the outputs agree within their tolerances.")
+    else:
+        print(f"\nNot reproduced: {', '.join(different)} differ.")
+    return 0 if not different or (different == ["environment"] and not strict) else 1
 
 # %% ../../nbs/9_content/08_cli.ipynb #cdcff603
 NEEDED = (
@@ -111,7 +120,7 @@ NEEDED = (
     "yfinance",
 )
 OPTIONAL = {
-    "jupyterlab": "to work through the lessons: pip install 'alphatwin[book]'",
+    "jupyterlab": "to work through the lessons: make lab, or pip install 'alphatwin[book]'",
     "nbdev": "to change the notebooks: pip install 'alphatwin[book]'",
     "smalldocs": "to build the site without Quarto: pip install 'alphatwin[book]'",
 }
@@ -160,7 +169,7 @@ def main(
             return list_command()
         parameters = dict(asked.parameters)
         if asked.command == "verify":
-            return verify_command(asked.name, parameters, asked.out, asked.receipt)
+            return verify_command(asked.name, parameters, asked.out, asked.receipt, asked.strict)
         return run_command(asked.name, parameters, asked.out)
     except KeyboardInterrupt:
         print(

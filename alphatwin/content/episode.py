@@ -99,7 +99,7 @@ def typed_parameters(
     for name, wish in given.items():
         if name not in defaults:
             near = difflib.get_close_matches(name, defaults, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            hint = f"; did you mean {near[0]}?" if near else "."
             raise EpisodeError(f"unknown parameter {name!r}{hint} There are: {', '.join(defaults)}")
         default, value = defaults[name], wish
         if isinstance(wish, str) and not isinstance(default, str):

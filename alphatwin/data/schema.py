@@ -90,6 +90,11 @@ def check_bars(
     if not isinstance(bars, pd.DataFrame):
         raise BarsError(f"{where}expected Bars (a DataFrame), got {type(bars).__name__}")
     _refuse_columns(bars, needs, where)
+    if isinstance(bars.index, pd.MultiIndex):
+        first = bars.index[0][0] if len(bars) else "SPX"
+        raise BarsError(
+            f"{where}a long table of several symbols; hand over one at a time: bars.loc[{first!r}]"
+        )
     if not isinstance(bars.index, pd.DatetimeIndex):
         raise BarsError(f"{where}the index holds {bars.index.dtype}, not times; use at.to_bars")
     if not len(bars):

@@ -9,6 +9,7 @@ __all__ = ['Source', 'SOURCES', 'LEDGER', 'later_splits', 'adjust_prices', 'Sour
 # %% ../../nbs/1_data/02_sources.ipynb #b96f9186
 import datetime as dt
 import hashlib
+import inspect
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -151,7 +152,12 @@ def _load_one(
     symbol: str, source: str, start: str | None, end: str | None, adjust: str, options: dict[str, Any]
 ) -> pd.DataFrame:
     "Ask one source for one symbol, shape, adjust, cut and enter it in the ledger."
-    raw = find_source(source)(symbol, start, end, **options)
+    ask = find_source(source)
+    try:
+        inspect.signature(ask).bind(symbol, start, end, **options)
+    except TypeError as fault:
+        raise TypeError(f"source {source!r}: {fault}") from None
+    raw = ask(symbol, start, end, **options)
     if not isinstance(raw, pd.DataFrame):
         raise SourceError(f"{symbol}: source {source!r} answered with {type(raw).__name__}, not a table")
     file = raw.attrs.get("file")
@@ -201,6 +207,8 @@ def load(
 ) -> pd.DataFrame:  # Bars; for a list, a long table with the index (symbol, time)
     "Load bars from a source."
     first, last = _day("start", start), _day("end", end)
+    if not isinstance(symbol, (str, list, tuple)):
+        raise ValueError(f"symbol must be text or a list of texts, got {symbol!r}")
     if isinstance(symbol, str):
         return _load_one(symbol, source, first, last, adjust, options)
     if not symbol:

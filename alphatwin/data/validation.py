@@ -151,12 +151,18 @@ CHECKS: dict[str, Check] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     "What `validate` found: one row a finding, and two figures that sum it up."
 
     findings: pd.DataFrame  # Columns check, severity, symbol, time, column, detail
     rows: int  # How many bars were looked at
+
+    def __repr__(self) -> str:
+        counts = ", ".join(
+            f"{n} {check}" for check, n in self.findings["check"].value_counts(sort=False).items()
+        )
+        return f"Report(ok={self.ok}, score={self.score:.4f}, {self.rows} bars; findings: {counts or 'none'})"
 
     @property
     def ok(self) -> bool:

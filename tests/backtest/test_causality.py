@@ -45,7 +45,8 @@ CHEATING: dict[str, Callable[[pd.DataFrame], pd.Series | pd.DataFrame]] = {
 def test_honest_functions_pass(name: str, cuts: int | None, market: Market) -> None:
     proof = at.certify(HONEST[name], market(2, 80), cuts=cuts)
     assert proof.ok and proof.counterexample is None
-    assert proof.cuts == {None: 79, 64: 64, 5: 5}[cuts]
+    low, high = {None: (79, 79), 64: (64, 79), 5: (5, 10)}[cuts]  # As many again where the output turns
+    assert low <= proof.cuts <= high
 
 
 @pytest.mark.parametrize("name", CHEATING)
@@ -154,3 +155,10 @@ def test_what_is_not_bars(market: Market, refusal: Refusal) -> None:
 
 def test_a_look_ahead_is_an_error_of_values() -> None:
     assert issubclass(at.LookAheadError, ValueError)
+
+
+def test_a_rare_peek_is_found_at_few_cuts() -> None:
+    "It looks ahead at every bar, but its value shows that on a few dozen of five thousand bars only."
+    bars = at.load("SPX")
+    proof = at.certify(lambda b: (b["close"].shift(-1) / b["close"] > 1.02).astype(float), bars, cuts=16)
+    assert not proof.ok and proof.counterexample is not None and proof.counterexample.whole == 1.0

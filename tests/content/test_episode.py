@@ -128,7 +128,7 @@ def test_a_parameter_changes_the_numbers(published: episode.EpisodeRun, tmp_path
         and new["rule_end"]["value"] != old["rule_end"]["value"]
     )
     assert new["hold_end"]["value"] == old["hold_end"]["value"]
-    said = f"It traded {new['trades']['value']} times."
+    said = f"It went in {new['trades']['value']} times."
     assert said in (run.folder / "script.md").read_text() and said in (run.folder / "index.html").read_text()
 
 
@@ -208,7 +208,7 @@ def own(tmp_path: Path) -> dict[str, Any]:
     shutil.copy(EP001, folder / EP001.name)
     prices = tmp_path / "prices.csv"
     at.load("SPX", start="2006-01-01", end="2010-12-31").round(2).to_csv(prices)
-    given = {"symbol": str(prices), "source": "csv"}
+    given = {"symbol": str(prices), "source": "csv", "adjust": "none"}
     run = run_episode("ep001", given, out=tmp_path / "out", folder=folder)
     return {"folder": folder, "prices": prices, "given": given, "run": run, "out": tmp_path / "out"}
 
@@ -231,11 +231,10 @@ def test_verify_agrees_and_one_byte_of_the_source_is_reported_as_source(own: dic
 
 def test_one_changed_price_moves_page_script_and_captions_together(own: dict[str, Any]) -> None:
     lines = own["prices"].read_text().splitlines()
-    first = lines[1].split(",")
-    first[4] = first[4].replace(first[4][0], "2", 1)  # One byte of the first close
-    second = lines[2].split(",")
-    second[1] = "1" + second[1]  # And one of the open at which holding begins
-    lines[1], lines[2] = ",".join(first), ",".join(second)
+    second = lines[2].split(",")  # time, open, high, low, close, volume: at this open holding begins
+    second[1] = f"{(float(second[2]) + float(second[3])) / 2:.2f}"
+    assert lines[2] != ",".join(second)
+    lines[2] = ",".join(second)
     before = files_of(own["run"].folder)
     own["prices"].write_text("\n".join(lines) + "\n")
     found = verdicts(own)
@@ -381,6 +380,20 @@ def test_the_program_reports_a_difference(tmp_path: Path) -> None:
     file.write_text(json.dumps(receipt))
     done = shell("verify", "ep001", "--receipt", str(file), cwd=ROOT)
     assert done.returncode == 1 and "rule_end.value: 1.0 -> 149336" in done.stdout
+    assert "Not reproduced: " in done.stdout
+
+
+def test_another_environment_is_named_and_forgiven_unless_one_is_strict(tmp_path: Path) -> None:
+    receipt = json.loads(EP001.with_name("ep001_moving_average.receipt.json").read_text())
+    receipt["causes"]["environment"]["python"] = "3.99.0"
+    file = tmp_path / "receipt.json"
+    file.write_text(json.dumps(receipt))
+    done = shell("verify", "ep001", "--receipt", str(file), cwd=ROOT)
+    assert (
+        done.returncode == 0 and "environment  DIFFERS" in done.stdout and "python: 3.99.0 ->" in done.stdout
+    )
+    assert "Reproduced in another environment" in done.stdout
+    assert shell("verify", "ep001", "--receipt", str(file), "--strict", cwd=ROOT).returncode == 1
 
 
 def test_a_kernel_that_dies_is_said_to_have_died(tmp_path: Path) -> None:

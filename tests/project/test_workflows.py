@@ -172,7 +172,7 @@ def test_episodes_run_twice_a_week_and_on_request(root: Path) -> None:
     job = workflow["jobs"]["episode"]
     commands = [step["run"] for step in job["steps"] if "run" in step]
     assert commands[0] == "make episode"
-    assert commands[1].startswith('.venv/bin/alphatwin verify "$EP" --receipt ')
+    assert commands[1].startswith('.venv/bin/alphatwin verify "$EP" --strict --receipt ')
     assert commands[2].startswith("make verify ")
     kept = next(
         step["with"] for step in job["steps"] if step.get("uses", "").startswith("actions/upload-artifact@")

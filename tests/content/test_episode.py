@@ -24,11 +24,16 @@ EPISODES = ROOT / "nbs" / "episodes"
 EP001 = EPISODES / "ep001_moving_average.ipynb"
 pytestmark = pytest.mark.slow
 
+# The program, with this Python.
+PROGRAM = [
+    sys.executable,
+    "-c",
+    "import sys; from alphatwin.content.cli import main; sys.exit(main(sys.argv[1:]))",
+]
+
 
 def shell(*words: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "alphatwin.content.cli", *words]
-    code = "import sys; from alphatwin.content.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, *words]
+    command = [*PROGRAM, *words]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, env=os.environ | environment)
 
 
@@ -336,8 +341,7 @@ def test_ctrl_c_in_the_program(tmp_path: Path) -> None:
     import signal
     import time
 
-    code = "import sys; from alphatwin.content.cli import main; sys.exit(main(sys.argv[1:]))"
-    command = [sys.executable, "-c", code, "episode", "run", str(EP001), "--out", str(tmp_path)]
+    command = [*PROGRAM, "episode", "run", str(EP001), "--out", str(tmp_path)]
     # A shell that runs tests in the background ignores the interrupt key, and children would inherit that.
     ready = {"start_new_session": True, "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **ready)

@@ -9,7 +9,9 @@ root = Path(__file__).parent
 ini = ConfigParser(delimiters=["="])
 ini.read(root / "settings.ini", encoding="utf-8")
 cfg = ini["DEFAULT"]
-book, dev = cfg["book_requirements"].split(), cfg["dev_requirements"].split()
+# `lake_requirements` is the extra `lake`, and so on; `dev` is all of them.
+extras = {key.removesuffix("_requirements"): cfg[key].split() for key in cfg if key.endswith("_requirements")}
+extras["dev"] = sorted({need for needs in extras.values() for need in needs})
 
 setup(
     version=cfg["version"],
@@ -36,7 +38,7 @@ setup(
         "alphatwin_book": ["assets/*"],
     },
     install_requires=cfg["requirements"].split(),
-    extras_require={"book": book, "dev": book + dev},
+    extras_require=extras,
     entry_points={
         "console_scripts": [
             "alphatwin = alphatwin.content.cli:main",

@@ -20,7 +20,7 @@ def normal(name: str) -> str:
 
 def wanted(settings: dict[str, str]) -> dict[str, SpecifierSet]:
     "What settings.ini asks for, by PyPI name."
-    lines = [settings[key] for key in ("requirements", "book_requirements", "dev_requirements")]
+    lines = [text for key, text in settings.items() if key.endswith("requirements")]
     found = [Requirement(text) for line in lines for text in line.split()]
     return {normal(requirement.name): requirement.specifier for requirement in found}
 

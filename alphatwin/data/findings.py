@@ -54,7 +54,7 @@ class Table:
     symbol: str = ""
     calendar: str | None = None  # ISO code of the exchange, such as XNYS
     adjust: str | None = None  # What the prices claim: "none", "splits", "all", or None if nobody says
-    daily: bool = True  # Whether a row is a day (and not a moment)
+    daily: bool = True  # Whether rows are days; one of them may still carry a time of day, by mistake
     may_be_negative: bool = False  # Whether prices at or below zero are possible, as in futures and spreads
     texts: dict[tuple[int, str], str] = field(
         default_factory=dict
@@ -106,7 +106,7 @@ def make_table(
     "See a table of one symbol as arrays."
     time = pd.DatetimeIndex(frame.index)
     known = time[time.notna()]
-    daily = time.tz is None and bool((known == known.normalize()).all())
+    daily = time.tz is None and bool((known == known.normalize()).mean() > 0.5 or not len(known))
     values = {str(name): frame[name].to_numpy(dtype="float64") for name in frame.columns}
     return Table(
         time=time.as_unit("ns").asi8,

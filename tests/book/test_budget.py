@@ -16,6 +16,9 @@ STAGES = ["data", "signals", "metrics", "backtest", "optimize", "ml", "live", "s
 
 # (notebook, what is exceeded): the reason. Whatever is not here keeps the budget.
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("1_data/01_schema.ipynb", "exported lines"): "the border in one place: declaration, conversion and gate",
+    ("1_data/01_schema.ipynb", "code lines"): "as above",
+    ("1_data/17_findings.ipynb", "cell lines"): "one small class; a class may have 60 lines",
     (
         "9_content/07_episode.ipynb",
         "exported lines",

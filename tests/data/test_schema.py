@@ -5,12 +5,24 @@ from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
+import pandera.errors
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import alphatwin as at
-from alphatwin.data.schema import COLUMNS, BarsError, to_time
+from alphatwin.data.schema import (
+    COLUMNS,
+    DECLARATION,
+    BarsError,
+    bars_schema,
+    check_bars,
+    coerce,
+    is_closes,
+    to_bars,
+    to_closes,
+    to_time,
+)
 
 Refusal = Callable[..., str]
 
@@ -191,3 +203,94 @@ def test_bars_pass_and_columns_that_are_not_needed_are_not_looked_at() -> None:
 
 def test_an_error_of_bars_is_an_error_of_values() -> None:
     assert issubclass(BarsError, ValueError)
+
+
+# Closes, tables that are looked at before they are refused, and the schema for other tools
+
+
+def test_closes_take_the_only_column_or_the_one_called_close() -> None:
+    levels = pd.DataFrame({"Date": ["2024-01-02", "2024-01-03"], "DGS10": ["3.95", "3.91"]})
+    closes = to_closes(levels)
+    assert closes["close"].tolist() == [3.95, 3.91] and closes.columns.tolist() == ["close"]
+    assert closes.index.name == "time" and is_closes(closes)
+    both = to_closes(levels.assign(Close=[1.0, 2.0]))
+    assert both["close"].tolist() == [1.0, 2.0]
+
+
+def test_closes_refuse_a_choice_and_text(refusal: Refusal) -> None:
+    two = pd.DataFrame({"Date": ["2024-01-02"], "a": [1.0], "b": [2.0]})
+    assert "found: a, b" in refusal(BarsError, to_closes, two, "ABC")
+    text = pd.DataFrame({"Date": ["2024-01-02"], "a": ["."]})
+    assert refusal(BarsError, to_closes, text, "ABC") == "ABC: a on 2024-01-02 is not a number: '.'"
+
+
+def test_an_engine_says_that_closes_have_no_open(refusal: Refusal) -> None:
+    closes = to_closes(pd.DataFrame({"close": [1.0]}, index=pd.DatetimeIndex(["2024-01-02"])))
+    check_bars(closes, needs=("close",))
+    assert "closes only" in refusal(BarsError, check_bars, closes)
+
+
+def messy() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "Date": ["2024-01-02", "soon", "2024-01-04"],
+            "Open": [1, 2, "x"],
+            "High": [1.0, 2.0, 3.0],
+            "Low": [1.0, None, 3.0],
+            "Close": ["1", "2", "n/a?"],
+            "Volume": [1, 2, 3],
+        }
+    )
+
+
+def test_coerce_lists_every_cell_and_keeps_every_row() -> None:
+    numbers, cells = coerce(messy())
+    assert len(numbers) == 3 and numbers.index.isna().tolist() == [False, True, False]
+    listed = list(zip(cells["row"], cells["column"], cells["text"], strict=True))
+    assert listed == [(1, "time", "'soon'"), (2, "open", "'x'"), (2, "close", "'n/a?'")]
+    assert np.isnan(numbers["low"].iloc[1]), "a gap is not a text: it is no cell of the list"
+
+
+def test_coerce_agrees_with_to_bars_on_clean_tables(spx: pd.DataFrame) -> None:
+    numbers, cells = coerce(spx)
+    pd.testing.assert_frame_equal(numbers, to_bars(spx))
+    assert cells.empty and numbers.attrs == spx.attrs
+
+
+def test_coerce_reads_local_times_of_a_whole_year() -> None:
+    moments = ["2024-01-02T09:30-05:00", "2024-07-02T09:30-04:00"]
+    numbers, cells = coerce(pd.DataFrame({"time": moments, "close": [1.0, 2.0]}))
+    assert numbers.index.tz is not None and numbers.index.hour.tolist() == [14, 13] and cells.empty
+
+
+def test_coerce_refuses_what_has_no_dates_or_no_close(refusal: Refusal) -> None:
+    assert "int64 numbers are not dates" in refusal(BarsError, coerce, messy().drop(columns="Date"))
+    assert "no column close" in refusal(BarsError, coerce, messy().drop(columns="Close"))
+    assert "got list" in refusal(BarsError, coerce, [1, 2])
+
+
+def test_the_error_carries_all_rows(aapl: pd.DataFrame) -> None:
+    sick = aapl.copy()
+    sick.loc["2004-06", "close"] = np.nan
+    with pytest.raises(BarsError) as caught:
+        check_bars(sick)
+    assert caught.value.rows is not None and len(caught.value.rows) == 21
+    with pytest.raises(BarsError) as caught:
+        to_bars(messy().assign(Date=["2024-01-02", "2024-01-03", "2024-01-04"]))
+    assert caught.value.rows is not None and caught.value.rows["column"].tolist() == ["open", "close"]
+
+
+def test_pandera_says_what_validate_says(aapl: pd.DataFrame) -> None:
+    schema = bars_schema()
+    assert set(schema.columns) == set(DECLARATION)
+    schema.validate(aapl)
+    spoilt = {
+        "price_order": aapl.assign(high=aapl["high"].where(aapl.index != "2004-06-15", 1.0)),
+        "not_positive": aapl.assign(low=aapl["low"].where(aapl.index != "2004-06-15", -1.0)),
+        "missing_value": aapl.assign(volume=aapl["volume"].where(aapl.index != "2004-06-15")),
+    }
+    for rule, table in spoilt.items():
+        with pytest.raises(pandera.errors.SchemaErrors) as caught:
+            schema.validate(table, lazy=True)
+        assert set(caught.value.failure_cases["index"]) == {pd.Timestamp("2004-06-15")}, rule
+        assert rule in set(at.validate(table).findings["check"])

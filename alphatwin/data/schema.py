@@ -96,6 +96,10 @@ def _refuse_columns(frame: pd.DataFrame, needs: tuple[str, ...], where: str) -> 
     "Raise BarsError for a column that is missing or there twice."
     found = list(map(str, frame.columns))
     missing = [name for name in needs if name not in found]
+    if missing and found == ["close"]:
+        raise BarsError(
+            f"{where}closes only: there is no open, high, low and volume here; ask a source that has whole bars"
+        )
     if missing:
         raise BarsError(
             f"{where}no column {', '.join(missing)}; found: {', '.join(found)}; at.to_bars renames"
@@ -194,10 +198,6 @@ def check_bars(
     where = f"{symbol}: " if symbol else ""
     if not isinstance(bars, pd.DataFrame):
         raise BarsError(f"{where}expected Bars (a DataFrame), got {type(bars).__name__}")
-    if is_closes(bars) and len(bars.columns) == 1 and set(needs) - {"close"}:
-        raise BarsError(
-            f"{where}closes only: there is no open, high, low and volume here; ask a source that has whole bars"
-        )
     _refuse_columns(bars, needs, where)
     if isinstance(bars.index, pd.MultiIndex):
         first = bars.index[0][0] if len(bars) else "SPX"

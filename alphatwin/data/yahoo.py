@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from .sources import SourceError, later_splits
+from .adjustment import later_splits
+from .sources import SourceError
 
 # %% ../../nbs/1_data/08_yahoo.ipynb #1c1809ad
 def as_traded(

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import alphatwin as at
 from alphatwin.data import sources
-from alphatwin.data.sources import adjust_prices, find_source, fingerprint, later_splits
+from alphatwin.data.adjustment import adjust_prices, later_splits
+from alphatwin.data.sources import find_source, fingerprint
 
 Refusal = Callable[..., str]
 PRICES = ["open", "high", "low", "close"]

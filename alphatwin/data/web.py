@@ -52,7 +52,8 @@ def retry(
         if turn < tries:
             sleep(pause)
             slept += pause
-    raise SourceError(f"{name}: no answer in {max(tries, 1)} tries: {reason}; ask again later")
+    often = f"no answer in {tries} tries: " if tries > 1 else ""
+    raise SourceError(f"{name}: {often}{reason}; ask again later")
 
 # %% ../../nbs/1_data/06_web.ipynb #c02c5c56
 def _after(headers: Mapping[str, str]) -> float | None:

@@ -6,7 +6,6 @@
 __all__ = ['REINVEST', 'later_splits', 'adjust_splits', 'later_dividends', 'adjust_dividends', 'adjust_prices']
 
 # %% ../../nbs/1_data/02_adjustment.ipynb #7f2c9dec
-import numpy as np
 import pandas as pd
 
 from .schema import PRICES, BarsError, check_bars
@@ -69,7 +68,7 @@ def later_dividends(
     "Return by how much each day's price is to be multiplied to adjust it for later dividends."
     if reinvest not in REINVEST:
         raise ValueError(f"reinvest must be one of {', '.join(REINVEST)}, got {reinvest!r}")
-    paid, close = bars["dividend"].fillna(0.0), bars["close"]
+    paid, close = bars["dividend"], bars["close"]
     if reinvest == "before":
         split = bars["split"] if "split" in bars else pd.Series(1.0, index=bars.index)
         factor = 1 - paid * split.where(split > 0, 1.0).fillna(1.0) / close.shift()

@@ -137,6 +137,13 @@ def test_a_dividend_on_the_first_day_changes_nothing() -> None:
         assert adjust_dividends(bars, rule)["close"].tolist() == [10.0, 11.0]
 
 
+def test_a_missing_price_matters_only_where_a_dividend_needs_it(four: pd.DataFrame) -> None:
+    for rule in ("before", "close"):
+        out = adjust_dividends(four.assign(close=[88.0, 89.0, 44.0, np.nan]), rule)
+        whole = adjust_dividends(four.assign(close=[88.0, 89.0, 44.0, 45.0]), rule)
+        pd.testing.assert_frame_equal(out.iloc[:3], whole.iloc[:3], check_exact=True)
+
+
 def test_a_missing_dividend_is_none(four: pd.DataFrame) -> None:
     holes = four.assign(dividend=[np.nan, 0.6, 0.4, np.nan], split=[np.nan, 1.0, 2.0, 0.0])
     pd.testing.assert_frame_equal(

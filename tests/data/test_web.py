@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from webserver import Answer, Asked, Web
 
 from alphatwin.data.sources import SourceError
-from alphatwin.data.web import Busy, _after, fetch, fetch_json, retry
+from alphatwin.data.web import Busy, fetch, fetch_json, retry, to_pause
 
 Refusal = Callable[..., str]
 BARS = {"date": ["2005-02-25", "2005-02-28"], "close": [88.99, 44.86]}
@@ -148,12 +148,12 @@ def test_all_pauses_together_have_a_limit(web: Web, pauses: Pauses, refusal: Ref
     ],
 )
 def test_reading_retry_after(said: str, date: str, seconds: float | None) -> None:
-    assert _after({"Retry-After": said, "Date": date}) == seconds
+    assert to_pause({"Retry-After": said, "Date": date}) == seconds
 
 
 @given(st.text(max_size=40), st.text(max_size=40))
 def test_no_retry_after_makes_it_stumble(said: str, date: str) -> None:
-    after = _after({"Retry-After": said, "Date": date})
+    after = to_pause({"Retry-After": said, "Date": date})
     assert after is None or 0 <= after < float("inf")
 
 

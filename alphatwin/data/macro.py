@@ -14,7 +14,7 @@ import pandas as pd
 
 from .schema import to_closes
 from .sources import SourceError, cut
-from .web import Busy, _after, retry
+from .web import Busy, retry, to_pause
 
 # %% ../../nbs/1_data/09_macro.ipynb #75ee2b27
 def need(
@@ -42,7 +42,7 @@ def _ask_politely(
 
         def _output_error(self, out: Any) -> bool:
             if out.status_code == 429 or out.status_code >= 500:
-                raise Busy(f"error {out.status_code}", _after(out.headers))
+                raise Busy(f"error {out.status_code}", to_pause(out.headers))
             raise SourceError(f"{name}: error {out.status_code}; check the name")
 
         def _get_response(self, *args: Any, **options: Any) -> Any:
@@ -71,7 +71,7 @@ FRED = "https://fred.stlouisfed.org/graph/fredgraph.csv"
 
 def _look_at_fred(answer: bytes, symbol: str, name: str) -> None:
     "Raise SourceError unless the answer is all of the series that was asked for."
-    text = answer.decode("utf-8-sig", errors="replace")
+    text = answer.decode("utf-8", errors="replace")
     first = text.partition("\n")[0].strip()
     if not text.strip():
         raise SourceError(f"{name}: the answer was empty; check the name")

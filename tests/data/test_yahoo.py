@@ -1,14 +1,12 @@
 "The real yfinance, sent to a small server on this machine that speaks Yahoo's format."
 
-import json
 import socket
+import time
 import warnings
 from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -16,8 +14,10 @@ import pytest
 import yfinance
 import yfinance.base
 from curl_cffi import requests
+from webserver import Answer, Asked, Web
 
 import alphatwin as at
+from alphatwin.data.adjustment import adjust_dividends, adjust_splits
 from alphatwin.data.yahoo import as_traded, explain
 
 Refusal = Callable[..., str]
@@ -58,12 +58,27 @@ PLAIN: Share = {"day": JANUARY, "volume": [1000 + i for i in range(len(JANUARY))
     name: [100 + i + shift for i in range(len(JANUARY))]
     for name, shift in {"open": 0.0, "high": 1.0, "low": -1.0, "close": 0.5, "adjclose": 0.25}.items()
 }
-SHARES = {"PLAIN": PLAIN, "SPLT": SPLIT}
+# A share that splits two for one and pays. As traded: 100, 102, 51.5 (pays 0.5), 52. The adjusted close is
+# Yahoo's own rule: before the payment everything is worth 1 - 0.5 / 51 (the close before, in new shares) as much.
+PAYS: Share = {
+    "day": ["2024-01-08", "2024-01-09", "2024-01-10", "2024-01-11"],
+    "open": [50.0, 50.5, 51.0, 51.75],
+    "high": [51.0, 51.5, 52.0, 52.5],
+    "low": [49.5, 50.0, 50.5, 51.0],
+    "close": [50.0, 51.0, 51.5, 52.0],
+    "adjclose": [50 * (1 - 0.5 / 51), 51 * (1 - 0.5 / 51), 51.5, 52.0],
+    "volume": [600, 1200, 900, 300],
+    "dividends": {"2024-01-10": 0.5},
+    "splits": {"2024-01-10": (2, 1)},
+}
+SHARES = {"PLAIN": PLAIN, "SPLT": SPLIT, "PAYS": PAYS}
+STEP = {"1h": 3600, "5m": 300}
 
 
-def answer(share: Share, query: dict[str, list[str]], gone: bool = False) -> dict[str, Any]:
+def chart(share: Share, query: dict[str, str], gone: bool = False) -> dict[str, Any]:
     "Yahoo's chart format for the days that were asked for; events outside of them are left out, as Yahoo does."
-    first, last = (int(query.get(name, [edge])[0]) for name, edge in (("period1", 0), ("period2", 2**40)))
+    first, last = int(query.get("period1", 0)), int(query.get("period2", 2**40))
+    step = STEP.get(query.get("interval", "1d"), 0)
     place = [i for i, day in enumerate(share["day"]) if first <= seconds(day) < last and not gone]
     quote = {name: [share[name][i] for i in place] for name in ("open", "high", "low", "close", "volume")}
     events: dict[str, Any] = {}
@@ -75,6 +90,7 @@ def answer(share: Share, query: dict[str, list[str]], gone: bool = False) -> dic
         if first <= seconds(day) < last:
             event = {"date": seconds(day), "numerator": new, "denominator": old, "splitRatio": f"{new}:{old}"}
             events.setdefault("splits", {})[str(seconds(day))] = event
+    session = {"timezone": "EST", "gmtoffset": -18000, "start": seconds("2024-01-02")}
     meta = {
         "currency": "USD",
         "instrumentType": "EQUITY",
@@ -84,60 +100,35 @@ def answer(share: Share, query: dict[str, list[str]], gone: bool = False) -> dic
         "gmtoffset": -18000,
         "regularMarketTime": seconds("2024-02-29"),
         "regularMarketPrice": 1.0,
-        "dataGranularity": "1d",
+        "dataGranularity": query.get("interval", "1d"),
         "priceHint": 2,
+        "tradingPeriods": [[session | {"end": session["start"] + 23400}]],
         "validRanges": ["1d", "max"],
     }
     result: dict[str, Any] = {"meta": meta, "events": events}
-    result["indicators"] = {
-        "quote": [quote],
-        "adjclose": [{"adjclose": [share["adjclose"][i] for i in place]}],
-    }
-    if place:
-        result["timestamp"] = [seconds(share["day"][i]) for i in place]
+    result["indicators"] = {"quote": [quote]}
+    if not step:
+        result["indicators"]["adjclose"] = [{"adjclose": [share["adjclose"][i] for i in place]}]
+    if place:  # Bars of an hour or less: the days' numbers, one after another on 2 January
+        began = [seconds("2024-01-02") + step * i if step else seconds(share["day"][i]) for i in place]
+        result["timestamp"] = began
     else:
         result["indicators"] = {"quote": [{}], "adjclose": [{}]}
     return {"chart": {"result": [result], "error": None}}
 
 
-class Yahoo(BaseHTTPRequestHandler):
-    "Answers what yfinance asks: a cookie, a crumb, a chart."
+def refuses(code: str, words: str, status: int) -> Answer:
+    return Answer({"chart": {"result": None, "error": {"code": code, "description": words}}}, status)
 
-    asked: list[str] = []
 
-    def log_message(self, *args: object) -> None:
-        "Say nothing."
-
-    def send(self, status: int, body: bytes, kind: str = "application/json") -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self) -> None:
-        url = urlsplit(self.path)
-        Yahoo.asked.append(self.path)
-        symbol = url.path.rsplit("/", 1)[-1]
-        if url.path.startswith(("/v10/", "/v7/")):
-            error = {"code": "Not Found", "description": f"Quote not found for symbol: {symbol}"}
-            self.send(404, json.dumps({"quoteSummary": {"result": None, "error": error}}).encode())
-        elif url.path.startswith("/ws/"):
-            nothing = [{"meta": {"symbol": [symbol], "type": ["trailingPegRatio"]}}]
-            self.send(200, json.dumps({"timeseries": {"result": nothing, "error": None}}).encode())
-        elif not url.path.startswith("/v8/finance/chart/"):
-            self.send(200, b"crumb", "text/plain")
-        elif symbol == "BUSY":
-            self.send(429, b"Too Many Requests", "text/plain")
-        elif symbol == "GARBLED":
-            self.send(200, b"<html>maintenance</html>", "text/html")
-        elif symbol == "EMPTY":
-            self.send(200, json.dumps(answer(PLAIN, parse_qs(url.query), gone=True)).encode())
-        elif symbol in SHARES:
-            self.send(200, json.dumps(answer(SHARES[symbol], parse_qs(url.query))).encode())
-        else:
-            error = {"code": "Not Found", "description": "No data found, symbol may be delisted"}
-            self.send(404, json.dumps({"chart": {"result": None, "error": error}}).encode())
+def answer(asked: Asked) -> Answer:
+    "What Yahoo says about a symbol."
+    symbol = asked.path.rsplit("/", 1)[-1]
+    if symbol == "EMPTY":
+        return Answer(chart(PLAIN, asked.query, gone=True))
+    if symbol not in SHARES:
+        return refuses("Not Found", "No data found, symbol may be delisted", 404)
+    return Answer(chart(SHARES[symbol], asked.query))
 
 
 @pytest.fixture(autouse=True)
@@ -159,14 +150,38 @@ def session_to(port: int) -> requests.Session:
 
 
 @pytest.fixture(scope="module")
-def yahoo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[requests.Session]:
-    "A session that leads to the server; yfinance keeps its caches in a folder that goes away."
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
+    "A server that answers what yfinance asks: a cookie, a crumb, a chart."
     yfinance.set_tz_cache_location(str(tmp_path_factory.mktemp("yfinance")))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Yahoo)
-    Thread(target=server.serve_forever, daemon=True).start()
-    yield session_to(server.server_port)
-    server.shutdown()
-    server.server_close()
+    with Web() as web:
+        error = {"code": "Not Found", "description": "Quote not found"}
+        for path in ("/v10/*", "/v7/*"):
+            web.plan(path, Answer({"quoteSummary": {"result": None, "error": error}}, 404))
+        nothing = [{"meta": {"symbol": ["X"], "type": ["trailingPegRatio"]}}]
+        web.plan("/ws/*", Answer({"timeseries": {"result": nothing, "error": None}}))
+        web.plan("/*", Answer("crumb"))
+        web.plan("/v8/finance/chart/*", answer)
+        web.plan("/v8/finance/chart/BUSY", Answer("Too Many Requests", 429))
+        web.plan("/v8/finance/chart/GARBLED", Answer("<html>maintenance</html>"))
+        yield web
+
+
+@pytest.fixture(scope="module")
+def yahoo(web: Web) -> requests.Session:
+    "A session that leads to the server."
+    return session_to(web.port)
+
+
+class Pauses(list[float]):
+    "Takes notes in place of sleeping."
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)
+
+
+@pytest.fixture
+def pauses() -> Pauses:
+    return Pauses()
 
 
 # What comes back
@@ -221,11 +236,11 @@ def test_the_ledger_knows_about_it(yahoo: requests.Session) -> None:
     assert "file" not in entry
 
 
-def test_a_request_is_about_the_symbol_and_the_days(yahoo: requests.Session) -> None:
-    Yahoo.asked.clear()
+def test_a_request_is_about_the_symbol_and_the_days(yahoo: requests.Session, web: Web) -> None:
+    web.asked.clear()
     at.load("PLAIN", source="yahoo", start="2024-01-04", end="2024-01-10", session=yahoo)
-    (chart,) = [path for path in Yahoo.asked if "period1" in path]
-    assert chart.startswith("/v8/finance/chart/PLAIN?") and "interval=1d" in chart
+    (asked,) = [one for one in web.asked if "period1" in one.query]
+    assert asked.path == "/v8/finance/chart/PLAIN" and asked.query["interval"] == "1d"
 
 
 def test_nothing_deprecated_is_asked_of_yfinance(yahoo: requests.Session) -> None:
@@ -233,6 +248,110 @@ def test_nothing_deprecated_is_asked_of_yfinance(yahoo: requests.Session) -> Non
         warnings.filterwarnings("error", message="'raise_errors' deprecated")
         bars = at.load("PLAIN", source="yahoo", session=yahoo)
     assert len(bars) == len(JANUARY)
+
+
+@pytest.mark.parametrize(("interval", "minutes"), [("1h", 60), ("5m", 5)])
+def test_bars_of_an_hour_or_less_are_moments_in_utc(
+    interval: str, minutes: int, yahoo: requests.Session
+) -> None:
+    bars = at.load("PLAIN", source="yahoo", interval=interval, start="2024-01-02", session=yahoo)
+    began = pd.Timestamp("2024-01-02 14:30", tz="UTC")  # 09:30 in New York
+    assert str(bars.index.tz) == "UTC" and len(bars) > 3
+    assert bars.index.tolist() == [began + i * pd.Timedelta(minutes=minutes) for i in range(len(bars))]
+    assert bars["close"].tolist() == PLAIN["close"][: len(bars)]
+    at.check_bars(bars)
+
+
+def test_dividends_and_splits_are_there_and_as_traded(yahoo: requests.Session) -> None:
+    bars = at.load("PAYS", source="yahoo", session=yahoo)
+    assert bars["close"].tolist() == [100.0, 102.0, 51.5, 52.0]
+    assert bars["split"].tolist() == [0.0, 0.0, 2.0, 0.0]
+    assert bars["dividend"].tolist() == [0.0, 0.0, 0.5, 0.0]
+
+
+def test_yahoos_adjusted_close_is_what_its_events_say(yahoo: requests.Session) -> None:
+    "Two roads to the same numbers: the vendor's column, and the events one by one."
+    vendor = at.load("PAYS", source="yahoo", adjust="all", session=yahoo)
+    ours = adjust_dividends(adjust_splits(at.load("PAYS", source="yahoo", session=yahoo)))
+    np.testing.assert_allclose(vendor["close"], PAYS["adjclose"], rtol=1e-12)
+    for name in ("open", "high", "low", "close", "volume"):
+        np.testing.assert_allclose(vendor[name], ours[name], rtol=1e-12, err_msg=name)
+
+
+def test_raw_prices_bring_the_adjusted_close_along(yahoo: requests.Session) -> None:
+    bars = at.load("PAYS", source="yahoo", adjust="raw", session=yahoo)
+    assert bars.attrs["adjust"] == "raw" and bars["close"].tolist() == [100.0, 102.0, 51.5, 52.0]
+    np.testing.assert_allclose(bars["adj_close"], PAYS["adjclose"], rtol=1e-12)
+
+
+def test_many_symbols(yahoo: requests.Session) -> None:
+    table = at.load(["PLAIN", "PAYS"], source="yahoo", start="2024-01-08", end="2024-01-11", session=yahoo)
+    assert table.groupby(level="symbol").size().to_dict() == {"PLAIN": 4, "PAYS": 4}
+    assert table.loc["PAYS"]["split"].sum() == 2
+
+
+# What gets better
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Answer("<html>error</html>", 500),
+        Answer({"finance": {"result": None, "error": {"code": "Internal Server Error"}}}, 503),
+        refuses("Internal Server Error", "Try later", 500),
+        Answer("Too Many Requests", 429),
+        Answer(status=0),
+        Answer(chart(PLAIN, {}), truncate=100),
+    ],
+    ids=["500 page", "503 json", "500 chart", "429", "hangs up", "half"],
+)
+def test_a_fault_that_goes_away_costs_a_pause_and_nothing_else(
+    fault: Answer, web: Web, yahoo: requests.Session, pauses: Pauses
+) -> None:
+    symbol = f"ONCE{fault.status}{len(fault.bytes())}"  # yfinance remembers the time zones of symbols
+    well = Answer(chart(PLAIN, {}))
+    web.plan(f"/v8/finance/chart/{symbol}", fault, well)
+    assert len(at.load(symbol, source="yahoo", session=yahoo, sleep=pauses)) == len(JANUARY)
+    assert pauses == [0.5]
+    web.plan(f"/v8/finance/chart/{symbol}", fault, fault, well)  # Now the time zone is known
+    assert len(at.load(symbol, source="yahoo", session=yahoo, sleep=pauses)) == len(JANUARY)
+    assert pauses == [0.5, 0.5, 1.0]
+
+
+def test_yahoos_own_pause_is_honoured(web: Web, yahoo: requests.Session, pauses: Pauses) -> None:
+    web.plan("/v8/finance/chart/RESTS", Answer("", 429, {"Retry-After": "9"}), Answer(chart(PLAIN, {})))
+    at.load("RESTS", source="yahoo", session=yahoo, sleep=pauses)
+    assert pauses == [9.0]
+
+
+def test_a_breakdown_is_not_taken_for_a_symbol_without_prices(
+    web: Web, yahoo: requests.Session, pauses: Pauses, refusal: Refusal
+) -> None:
+    web.plan("/v8/finance/chart/DOWN", refuses("Internal Server Error", "Try later", 500))
+    sentence = refusal(at.SourceError, at.load, "DOWN", source="yahoo", session=yahoo, sleep=pauses)
+    assert sentence.startswith("DOWN: no answer in 4 tries: Yahoo is busy (error 500)")
+    assert "check the symbol" not in sentence and web.count("/v8/finance/chart/DOWN") == 4
+
+
+def test_a_server_that_hangs_is_not_waited_for(
+    web: Web, yahoo: requests.Session, pauses: Pauses, refusal: Refusal
+) -> None:
+    at.load("SPLT", source="yahoo", session=yahoo)  # So that its time zone is known
+    web.plan("/v8/finance/chart/SPLT", Answer(delay=30))
+    began, options = time.monotonic(), {"timeout": 0.1, "tries": 2, "sleep": pauses}
+    sentence = refusal(at.SourceError, at.load, "SPLT", source="yahoo", session=yahoo, **options)
+    del web.plans["/v8/finance/chart/SPLT"]
+    assert time.monotonic() - began < 8 and "SPLT: no answer in 2 tries: Yahoo cannot be reached" in sentence
+
+
+def test_a_page_in_place_of_prices_is_not_remembered(
+    web: Web, yahoo: requests.Session, refusal: Refusal
+) -> None:
+    "yfinance keeps answers in memory, and would show the same page for ever."
+    web.plan("/v8/finance/chart/LATER", Answer("<html>maintenance</html>"))
+    assert "could not be read" in refusal(at.SourceError, at.load, "LATER", source="yahoo", session=yahoo)
+    web.plan("/v8/finance/chart/LATER", Answer(chart(PLAIN, {})))
+    assert len(at.load("LATER", source="yahoo", session=yahoo)) == len(JANUARY)
 
 
 # What it refuses
@@ -243,19 +362,43 @@ def test_nothing_deprecated_is_asked_of_yfinance(yahoo: requests.Session) -> Non
     [
         ("EMPTY", ["EMPTY:", "no prices", "check the symbol and the dates"]),
         ("NOBODY", ["NOBODY:", "no prices", "check the symbol and the dates"]),
-        ("BUSY", ["BUSY:", "too many requests", "429", "wait", "source='sample'"]),
-        ("GARBLED", ["GARBLED:"]),
+        ("BUSY", ["BUSY:", "no answer in 4 tries", "too many requests", "429", "source='sample'"]),
+        ("GARBLED", ["GARBLED:", "could not be read"]),
     ],
 )
 @pytest.mark.filterwarnings("ignore")
 def test_yahoos_refusals_are_one_line(
-    symbol: str, words: list[str], yahoo: requests.Session, refusal: Refusal
+    symbol: str, words: list[str], yahoo: requests.Session, refusal: Refusal, pauses: Pauses
 ) -> None:
-    sentence = refusal(at.SourceError, at.load, symbol, source="yahoo", session=yahoo)
-    assert all(word in sentence for word in words), sentence
-    sentence = refusal(at.SourceError, at.load, symbol, source="yahoo", start="2024-01-02", session=yahoo)
-    assert all(word in sentence for word in words), sentence
-    assert not at.loaded()
+    options = {"source": "yahoo", "session": yahoo, "sleep": pauses}
+    for start in (None, "2024-01-02"):
+        sentence = refusal(at.SourceError, at.load, symbol, start=start, **options)
+        assert all(word in sentence for word in words), sentence
+    assert not at.loaded() and len(pauses) == (6 if symbol == "BUSY" else 0)
+
+
+def test_yahoos_own_words_are_passed_on(web: Web, yahoo: requests.Session, refusal: Refusal) -> None:
+    words = "5m data not available for startTime=1. The requested range must be within the last 60 days."
+    web.plan(
+        "/v8/finance/chart/OLD",
+        lambda asked: (
+            refuses("Unprocessable Entity", words, 422)
+            if asked.query["interval"] == "5m"
+            else Answer(chart(PLAIN, asked.query))
+        ),
+    )
+    options = {"source": "yahoo", "session": yahoo, "interval": "5m", "start": "2024-01-02"}
+    sentence = refusal(at.SourceError, at.load, "OLD", **options)
+    assert "OLD: Yahoo knows no prices" in sentence and "within the last 60 days" in sentence
+
+
+def test_of_many_symbols_the_one_that_failed_is_named(
+    yahoo: requests.Session, refusal: Refusal, pauses: Pauses
+) -> None:
+    for failing in ("NOBODY", "BUSY", "EMPTY", "GARBLED"):
+        options = {"source": "yahoo", "session": yahoo, "sleep": pauses}
+        sentence = refusal(at.SourceError, at.load, ["PLAIN", failing, "SPLT"], **options)
+        assert sentence.startswith(f"{failing}: ") and "PLAIN" not in sentence
 
 
 def test_days_without_bars_are_an_error_and_not_an_empty_table(
@@ -272,7 +415,7 @@ def test_without_a_network_it_names_the_samples(
     with socket.socket() as taken:  # a port that is bound and does not listen refuses connections
         taken.bind(("127.0.0.1", 0))
         closed = session_to(taken.getsockname()[1])
-        sentence = refusal(at.SourceError, at.load, "SPY", source="yahoo", session=closed)
+        sentence = refusal(at.SourceError, at.load, "SPY", source="yahoo", session=closed, tries=1)
     assert sentence.startswith("SPY: Yahoo cannot be reached")
     assert "source='sample'" in sentence and "at.samples()" in sentence
     assert "Traceback" not in capfd.readouterr().err
@@ -312,20 +455,3 @@ def test_other_faults_are_told_in_one_line(fault: Exception, words: list[str]) -
 def test_a_history_without_splits_stays_as_it_is() -> None:
     history = pd.DataFrame({"Open": [1.0], "High": [2.0], "Low": [0.5], "Close": [1.5], "Volume": [10]})
     pd.testing.assert_frame_equal(as_traded(history), history)
-
-
-def test_hours_keep_their_time_zone(monkeypatch: pytest.MonkeyPatch) -> None:
-    time = pd.DatetimeIndex(["2024-01-03 09:30", "2024-01-03 10:30"], tz=NEW_YORK)
-    numbers = {"Open": 1.0, "High": 2.0, "Low": 0.5, "Close": 1.5, "Volume": 10}
-
-    class Hourly:
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self.symbol = args
-
-        def history(self, **kwargs: Any) -> pd.DataFrame:
-            assert kwargs["interval"] == "1h"
-            return pd.DataFrame(numbers, index=time)
-
-    monkeypatch.setattr(yfinance, "Ticker", Hourly)
-    bars = at.load("SPY", source="yahoo", interval="1h")
-    assert str(bars.index.tz) == "UTC" and bars.index.hour.tolist() == [14, 15]

@@ -132,7 +132,7 @@ REFUSED: list[tuple[str, bytes, type[Exception], list[str]]] = [
         at.BarsError,
         ["high on 2024-01-31", "'n/k'"],
     ),
-    ("bad.csv", b'date,open\n"2024', at.SourceError, ["bad.csv is not readable as CSV"]),
+    ("bad.csv", b'date,open\n"2024', at.SourceError, ["bad.csv: line 2: quotation marks", "at.validate("]),
     ("bin.csv", bytes(range(128, 256)) * 9, at.SourceError, ["bin.csv is not readable as CSV"]),
     (
         "short.csv.gz",

@@ -28,7 +28,11 @@ def first_answer(
     ask: Callable[[str], pd.DataFrame],  # Asks one source for the symbol
 ) -> pd.DataFrame:  # Bars of the first that answers; attrs["refused"] holds the reasons of those before it
     "Ask one source after the other."
-    if not sources or not all(isinstance(name, str) for name in sources):
+    if (
+        not isinstance(sources, (list, tuple))
+        or not sources
+        or not all(isinstance(name, str) for name in sources)
+    ):
         raise ValueError(f"source must be a name or a list of names, got {sources!r}")
     for name in sources:
         find_source(name)

@@ -1,5 +1,6 @@
 "Loading: what is cut, how prices are adjusted, what the ledger holds, and what is refused."
 
+import datetime as dt
 import hashlib
 import json
 from collections.abc import Callable
@@ -8,13 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import alphatwin as at
 from alphatwin.data import sources
-from alphatwin.data.adjustment import adjust_prices, later_splits
-from alphatwin.data.sources import find_source, fingerprint
+from alphatwin.data.sources import find_source, fingerprint, plain_options
 
 Refusal = Callable[..., str]
 PRICES = ["open", "high", "low", "close"]
@@ -100,27 +98,11 @@ def test_money_traded_in_a_day_does_not_depend_on_splits(csv: Path) -> None:
     )
 
 
-def test_later_splits_by_hand() -> None:
-    split = pd.Series([2.0, 0.0, 3.0, np.nan, 0.5, 1.0])
-    assert later_splits(split).tolist() == [1.5, 1.5, 0.5, 0.5, 1.0, 1.0]
-
-
-@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, 0.1, 1.5]), min_size=1, max_size=30))
-def test_later_splits_are_the_product_of_what_comes_later(ratios: list[float]) -> None:
-    got = later_splits(pd.Series(ratios))
-    for place in range(len(ratios)):
-        slow = 1.0
-        for ratio in ratios[place + 1 :]:
-            slow *= ratio or 1.0
-        assert got[place] == pytest.approx(slow, rel=1e-12)
-
-
-@pytest.mark.parametrize("adjust", ["none", "splits", "all"])
-def test_adjusting_leaves_the_raw_table_alone(adjust: str) -> None:
-    raw = apple().assign(split=[0.0, 0.0, 2.0, 0.0], adj_close=1.0)
-    before = raw.copy()
-    adjust_prices(raw, adjust, "AAPL")
-    pd.testing.assert_frame_equal(raw, before)
+def test_raw_is_as_traded_with_the_vendors_adjusted_close_beside_it() -> None:
+    bars = apple(adjust="raw")
+    assert list(bars.columns) == [*PRICES, "volume", "adj_close"] and bars.attrs["adjust"] == "raw"
+    pd.testing.assert_frame_equal(bars.drop(columns="adj_close"), apple(), check_freq=False)
+    np.testing.assert_allclose(bars["adj_close"], apple(adjust="all")["close"], rtol=1e-14)
 
 
 def test_what_a_source_does_not_know_cannot_be_adjusted(csv: Path, refusal: Refusal) -> None:
@@ -128,6 +110,8 @@ def test_what_a_source_does_not_know_cannot_be_adjusted(csv: Path, refusal: Refu
     assert "AAPL: adjust='splits' needs a column split" in sentence and "adjust='none' works" in sentence
     sentence = refusal(at.BarsError, at.load, str(csv), source="csv", adjust="all")
     assert "needs a column adj_close" in sentence
+    sentence = refusal(at.BarsError, at.load, str(csv), source="csv", adjust="raw")
+    assert "apple.csv" in sentence and "no adj_close" in sentence and "adjust='none' works" in sentence
 
 
 # Several symbols
@@ -143,6 +127,49 @@ def test_a_list_gives_a_long_table() -> None:
 
 def test_a_list_of_one_is_still_a_long_table() -> None:
     assert at.load(["AAPL"]).index.names == ["symbol", "time"]
+
+
+def test_of_several_symbols_the_one_that_failed_is_named(refusal: Refusal) -> None:
+    def ask(symbol: str, start: str | None, end: str | None) -> pd.DataFrame:
+        if symbol == "BAD":
+            raise at.SourceError("the server fell asleep; wake it")
+        if symbol == "UGLY":
+            return apple().set_axis(["a", "b", "c", "d"], axis=0)
+        return apple()
+
+    at.register_source("sleepy", ask)
+    sentence = refusal(at.SourceError, at.load, ["GOOD", "BAD"], source="sleepy")
+    assert sentence == "BAD: the server fell asleep; wake it"
+    sentence = refusal(at.BarsError, at.load, ["GOOD", "UGLY"], source="sleepy")
+    assert sentence.startswith("UGLY: time: not readable as dates")
+
+
+# Closes only
+
+
+@pytest.mark.parametrize("name", ["close", "value", "Close", "DGS10"])
+@pytest.mark.parametrize("dated", [False, True])
+def test_one_column_becomes_closes(name: str, dated: bool) -> None:
+    table = apple()[["close"]].set_axis([name], axis=1)
+    at.register_source("rate", lambda symbol, start, end: table.reset_index() if dated else table)
+    closes = at.load("RATE", source="rate", start="2005-02-25")
+    pd.testing.assert_frame_equal(closes, apple("2005-02-25")[["close"]], check_freq=False)
+    assert closes.attrs == {"symbol": "RATE", "source": "rate", "adjust": "none"}
+    entry = at.loaded()["RATE from rate, 2005-02-25 to None, adjust none"]
+    assert entry["rows"] == 3 and entry["bars_sha256"] == fingerprint(closes)
+
+
+def test_closes_cannot_be_adjusted_and_say_what_they_lack(refusal: Refusal) -> None:
+    at.register_source("rate", lambda symbol, start, end: apple()[["close"]])
+    for adjust in ("splits", "all", "raw"):
+        sentence = refusal(at.BarsError, at.load, "RATE", source="rate", adjust=adjust)
+        assert f"RATE: closes only, so adjust={adjust!r}" in sentence and "adjust='none' works" in sentence
+    assert "closes only" in refusal(at.BarsError, at.check_bars, at.load("RATE", source="rate"))
+
+
+def test_closes_of_several_symbols_make_a_long_table() -> None:
+    at.register_source("rate", lambda symbol, start, end: apple()[["close"]])
+    assert at.load(["A", "B"], source="rate").shape == (8, 1)
 
 
 # The ledger
@@ -227,6 +254,30 @@ def test_bars_carry_where_they_come_from(csv: Path) -> None:
     assert at.load(str(csv), source="csv").attrs["symbol"] == "apple"
 
 
+def test_options_stand_in_the_ledger_but_keys_and_folders_do_not(tmp_path: Path) -> None:
+    options = {
+        "interval": "1h",
+        "asof": dt.date(2024, 1, 3),
+        "levels": 3,
+        "api_key": "s3cret",
+        "TOKEN": "s3cret",
+        "secret_key": "s3cret",
+        "password": "s3cret",
+        "path": str(tmp_path / "a.db"),
+        "folder": tmp_path / "lake",
+        "session": object(),
+        "nothing": None,
+    }
+    plain = {"interval": "1h", "asof": "2024-01-03", "levels": 3, "path": "a.db", "folder": "lake"}
+    assert plain_options(options) == plain
+    at.register_source("open", lambda symbol, start, end, **options: apple())
+    at.load("X", source="open", **options)
+    written = json.dumps(at.loaded())
+    assert "s3cret" not in written and str(tmp_path) not in written
+    (name,) = [name for name in at.loaded() if name.startswith("X ")]
+    assert all(f"{key} {value}" in name for key, value in plain.items())
+
+
 # A source of one's own
 
 
@@ -243,6 +294,34 @@ def test_a_source_of_ones_own_gets_symbol_dates_and_options() -> None:
     assert asked == [("X", "2005-02-25", None, "green")]
 
 
+def test_every_built_in_source_is_there() -> None:
+    assert set(sources.SOURCES) == {
+        "sample",
+        "csv",
+        "parquet",
+        "yahoo",
+        "fred",
+        "alpaca",
+        "tiingo",
+        "ccxt",
+        "lake",
+    }
+    for name in sources.SOURCES:
+        assert callable(find_source(name)), name
+
+
+def test_a_source_is_asked_once_for_each_symbol() -> None:
+    asked = []
+
+    def mine(symbol: str, start: str | None, end: str | None) -> pd.DataFrame:
+        asked.append(symbol)
+        return apple()
+
+    at.register_source("mine", mine)
+    at.load(["A", "B"], source="mine")
+    assert asked == ["A", "B"]
+
+
 def test_a_built_in_source_may_be_replaced() -> None:
     at.register_source("yahoo", lambda symbol, start, end: apple())
     assert len(at.load("SPY", source="yahoo")) == 4
@@ -255,7 +334,7 @@ def empty(symbol: str, start: str | None, end: str | None) -> pd.DataFrame:
 def test_what_load_refuses(refusal: Refusal) -> None:
     at.register_source("empty", empty)
     at.register_source("list", lambda symbol, start, end: [1, 2])
-    at.register_source("thin", lambda symbol, start, end: apple()[["close"]])
+    at.register_source("thin", lambda symbol, start, end: apple()[["open", "close"]])
     cases = [
         (
             at.SourceError,
@@ -266,7 +345,7 @@ def test_what_load_refuses(refusal: Refusal) -> None:
         (at.SourceError, ("SPY",), {}, ["'SPY'", "SPX", "at.samples()"]),
         (at.SourceError, ("X",), {"source": "empty"}, ["X: no bars", "'empty'", "answer was empty"]),
         (at.SourceError, ("X",), {"source": "list"}, ["X: source 'list'", "list", "not a table"]),
-        (at.BarsError, ("X",), {"source": "thin"}, ["X: no column open, high, low, volume", "found: close"]),
+        (at.BarsError, ("X",), {"source": "thin"}, ["X: no column high, low, volume", "found: open, close"]),
         (at.SourceError, ("AAPL",), {"start": "2030-01-01"}, ["AAPL: no bars from 2030-01-01", "2013-03-01"]),
         (at.SourceError, ("AAPL",), {"end": "1990-01-01"}, ["to 1990-01-01", "it has 2000-03-01"]),
         (
@@ -277,8 +356,10 @@ def test_what_load_refuses(refusal: Refusal) -> None:
         ),
         (ValueError, ("AAPL",), {"start": "yesterday-ish"}, ["start must be a date", "'yesterday-ish'"]),
         (ValueError, ("AAPL",), {"end": "2005-02-30"}, ["end must be a date", "'2005-02-30'"]),
-        (ValueError, ("AAPL",), {"adjust": "some"}, ["adjust must be 'none', 'splits' or 'all'", "'some'"]),
-        (ValueError, ([],), {}, ["symbol", "empty list"]),
+        (ValueError, ("AAPL",), {"adjust": "some"}, ["adjust must be", "'raw'", "got 'some'"]),
+        (ValueError, ([],), {}, ["symbol must be", "list of texts", "[]"]),
+        (ValueError, (["AAPL", 5],), {}, ["symbol must be", "['AAPL', 5]"]),
+        (ValueError, (None,), {}, ["symbol must be", "None"]),
         (at.SourceError, (["AAPL", "NOPE"],), {}, ["'NOPE'"]),
     ]
     for kind, arguments, options, words in cases:

@@ -44,7 +44,7 @@ def list_files(
                 rows.append(note_of(file) | file._asdict() | {"known": file.known, "until": until})
                 until = file.known if file.kind == "whole" else until
     table = pd.DataFrame(rows, columns=columns).sort_values(["symbol", "known"], ignore_index=True)
-    return table.astype({"until": "datetime64[us]", "known": "datetime64[us]", "path": str})
+    return table.astype(dict.fromkeys(("known", "until", "first", "last"), "datetime64[us]") | {"path": str})
 
 # %% ../../nbs/1_data/30_vintages.ipynb #879f9810
 VIEWS = ("bars", "bars_history", "vintages")

@@ -193,14 +193,12 @@ def _volume_in_lots(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | No
     return rows, factor
 
 
-@add_fault(
-    "price_off_by_100", "currency_block", "split_not_adjusted", "reused_symbol", gap=400, size="factor"
-)
+@add_fault("price_off_by_100", "currency_block", "split_not_adjusted", "reused_symbol", gap=0, size="factor")
 def _mixed_scale(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | None:
-    "From some day on, all prices are in another unit, and stay in it."
+    "From some day on, all prices are in another unit, and stay in it: one of the two parts is wrong."
     factor = float(rng.choice([10.0, 100.0, 1000.0]))
     sheet.scale(slice(row, sheet.length), factor ** rng.choice([-1, 1]))
-    return [row - 1, row], factor
+    return np.arange(sheet.length), factor
 
 
 @add_fault("reused_symbol", gap=0, size="factor of the level")

@@ -180,6 +180,8 @@ def decode_lines(
 ) -> tuple[list[int], list[str], list[Fault]]:  # Those that are text, and the faults
     "Turn lines of bytes into lines of text."
     whole = _decode(b"\n".join(lines), "utf-8")
+    if not lines:
+        return [], [], []
     if whole is not None and not CONTROL.search(whole):
         return numbers, whole.split("\n"), []
     texts = [_decode(line, "utf-8") for line in lines]

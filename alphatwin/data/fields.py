@@ -52,6 +52,9 @@ def find_delimiter(
             i for i, row in enumerate(rows[:20]) if sum(cell.strip().lower() in KNOWN for cell in row) > 1
         ]
         header = named[0] if named else next(i for i, row in enumerate(rows) if len(row) == usual)
+        above = rows[header - 1] if header else []
+        if len(above) == len(rows[header]) and above[0].strip().lower() in (*SYMBOL_NAMES, ""):
+            header -= 1
         score = (bool(named), times, usual)
         if best is None or score > best[0]:
             best = score, delimiter, header
@@ -90,12 +93,11 @@ def refuse_twice(
     name: str,  # Name of the file, for errors
 ) -> None:
     "Refuse two columns of one name."
-    seen = [str(one).lower() for one in names]
-    twice = [str(names[i]) for i, one in enumerate(seen) if one in seen[:i]]
-    if twice:
-        raise SourceError(f"{name} has two columns called {twice[0][:80]}; rename or delete one")
     if len(names) > 10_000:
         raise SourceError(f"{name} has a header of {len(names):,} columns; 10,000 are the most that is read")
+    (column, times), *_ = Counter(str(one).strip().lower() for one in names).most_common(1) or [("", 0)]
+    if times > 1:
+        raise SourceError(f"{name} has {times} columns called {column[:80]}; rename or delete all but one")
 
 # %% ../../nbs/1_data/05_fields.ipynb #7f8b13c3
 def read_top(
@@ -127,6 +129,7 @@ def read_regular(
     data: bytes,  # A whole file of plain text
     name: str,  # Its name, for errors
     delimiter: str | None = None,  # What divides the fields, if it is known
+    as_text: bool = False,  # Whether numbers are to stay text
 ) -> pd.DataFrame | None:  # One row a line under its number; None if a line is irregular
     "Let pandas cut a file in which every line is regular."
     texts = data[:200_000].decode("utf-8", "ignore").split("\n")[:500]
@@ -144,7 +147,7 @@ def read_regular(
     settings: dict[str, Any] = dict(sep=mark, header=None, names=range(width), quoting=csv.QUOTE_NONE)
     settings |= dict(na_values=[""], keep_default_na=False, skip_blank_lines=False, low_memory=False)
     try:
-        table = pd.read_csv(io.BytesIO(body), **settings)
+        table = pd.read_csv(io.BytesIO(body), dtype="str" if as_text else None, **settings)
         text = [pd.api.types.is_string_dtype(kind) for kind in table.dtypes]
         if text != [i in keys for i in range(width)] or any(map(pd.api.types.is_bool_dtype, table.dtypes)):
             table = pd.read_csv(io.BytesIO(body), dtype="str", **settings)

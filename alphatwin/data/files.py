@@ -6,6 +6,7 @@
 __all__ = ['read_parquet', 'read_messy', 'split_symbols', 'load_file']
 
 # %% ../../nbs/1_data/05_files.ipynb #a1556b27
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -36,7 +37,9 @@ def read_parquet(
             frame = frame.reset_index(names=[str(one or "time") for one in frame.index.names])
         columns = {i: frame.iloc[:, i] for i in range(frame.shape[1])}
         for i, column in columns.items():
-            if pd.api.types.is_bool_dtype(column) or not (
+            if len(column) and all(value is None or isinstance(value, Decimal) for value in column):
+                columns[i] = column.astype("float64")
+            elif pd.api.types.is_bool_dtype(column) or not (
                 pd.api.types.is_numeric_dtype(column) or pd.api.types.is_datetime64_any_dtype(column)
             ):
                 columns[i] = pd.Series([_cell(value) for value in column], dtype="str")
@@ -61,10 +64,12 @@ def _check_options(dates: str | None, decimal: str | None, delimiter: str | None
         raise ValueError(f"delimiter must be one character, got {delimiter!r}")
 
 
-def _read_csv(stream: BinaryIO, name: str, delimiter: str | None) -> tuple[pd.DataFrame, list[Fault]]:
+def _read_csv(
+    stream: BinaryIO, name: str, delimiter: str | None, decimal: str | None
+) -> tuple[pd.DataFrame, list[Fault]]:
     "Read a CSV file: the table as it stands, and the faults."
     whole = read_whole(stream, name)
-    table = None if whole is None else read_regular(whole, name, delimiter)
+    table = None if whole is None else read_regular(whole, name, delimiter, decimal == ",")
     if table is not None:
         return table, []
     numbers, lines, giants = read_lines(stream, name)
@@ -96,7 +101,7 @@ def read_messy(
         if head.startswith(b"PAR1") or file.suffix == ".parquet":
             table = read_parquet(stream, file.name)
         else:
-            table, faults = _read_csv(stream, file.name, delimiter)
+            table, faults = _read_csv(stream, file.name, delimiter, decimal)
     table = read_columns(table, file.name, dates, decimal)
     table.attrs["file"] = str(file)
     return table, pd.DataFrame(faults, columns=["line", "text", "why"])

@@ -107,7 +107,7 @@ def make_market(rows: int) -> dict[str, np.ndarray]:
 
 class Ours:
     def __init__(self, columns: dict[str, np.ndarray], workers: int = 1) -> None:
-        from alphatwin.data.scan import scan_bars
+        from alphatwin.data.scan_market import scan_bars
 
         self.scan, self.workers = scan_bars, workers
         self.columns = columns | {"time": columns["time"].view("M8[ns]")}

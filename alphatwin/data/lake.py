@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import unquote
@@ -27,8 +28,7 @@ def folder_name(
     "Write a symbol as the name of its folder."
     if not isinstance(symbol, str) or not symbol.strip() or not symbol.isprintable():
         raise ValueError(f"a symbol is a text such as 'AAPL' or '^GSPC', got {symbol!r}")
-    coded = lambda part: "".join(f"%{byte:02X}" for byte in part[0].encode())  # noqa: E731
-    safe = re.sub(r"[^A-Z0-9.-]|\.$", coded, symbol)
+    safe = re.sub(r"[^A-Z0-9.-]|\.$", lambda part: f"%{part[0].encode().hex('%').upper()}", symbol)
     if len(safe) > 200:
         raise ValueError(f"a symbol of {len(symbol)} letters is too long for a folder: {symbol[:20]!r}...")
     return f"symbol={safe}"
@@ -95,6 +95,12 @@ def connect() -> Any:  # An empty DuckDB in memory, with the clock of UTC
     return duckdb.connect(config={"autoinstall_known_extensions": "false", "TimeZone": "UTC"})
 
 
+@cache
+def _reader(process: int) -> Any:
+    "Keep one DuckDB a process: opening it takes longer than reading twenty years."
+    return connect()
+
+
 def note_of(
     file: Vintage,  # One file
 ) -> dict[str, Any]:  # source, adjust, bars (daily or intraday), first, last, moved, gone and rows
@@ -111,18 +117,17 @@ def note_of(
 
 def _fetch(files: list[Vintage], start: Any, end: Any) -> dict[str, Any]:
     "Read files in their order: one array a column, and `file_index` for the file that a row came from."
-    first = [] if start is None else [f"time >= make_timestamp_ns({edges(start, 'start')[0].value})"]
-    last = [] if end is None else [f"time <= make_timestamp_ns({edges(end, 'end')[1].value})"]
-    where = " and ".join(first + last) or "true"
+    first = "" if start is None else f" and time >= make_timestamp_ns({edges(start, 'start')[0].value})"
+    last = "" if end is None else f" and time <= make_timestamp_ns({edges(end, 'end')[1].value})"
     query = "select *, file_index from read_parquet($files, union_by_name=true, hive_partitioning=false)"
     paths = {"files": [str(file.path) for file in files]}
-    with connect() as duck:
+    with _reader(os.getpid()).cursor() as duck:
         try:
-            rows = duck.sql(f"{query} where {where}", params=paths).to_arrow_table()
-        except Exception as fault:  # DuckDB has forty kinds; a file whose end is damaged is named
-            for file in files:
-                note_of(file)
-            raise SourceError(f"the lake cannot be read: {str(fault).partition(chr(10))[0]}") from None
+            rows = duck.sql(f"{query} where true{first}{last}", params=paths).to_arrow_table()
+        except Exception as fault:  # DuckDB has forty kinds
+            names = ", ".join(sorted({file.symbol for file in files})[:8])
+            why = f"{str(fault).partition(chr(10))[0]}; restore it, or delete it and update again"
+            raise SourceError(f"{names}: a file is damaged: {why}") from None
     return {name: rows.column(name).to_numpy() for name in rows.column_names}
 
 # %% ../../nbs/1_data/29_lake.ipynb #f6dc4615
@@ -152,11 +157,9 @@ def _read(folder: Path, symbol: str | list[str], start: Any, end: Any, asof: Any
     data = _fetch([file for files in answers for file in files], start, end)
     owners = np.repeat(np.arange(len(names)), [len(files) for files in answers])
     owner, when = owners[data.pop("file_index").astype("int64")], data.pop("time")
-    step = np.diff(owner)
-    wrong = (step < 0) | ((step == 0) & (np.diff(when) <= np.timedelta64(0)))
+    wrong = (np.diff(owner) < 0) | ((np.diff(owner) == 0) & (np.diff(when) <= np.timedelta64(0)))
     if wrong.any():
-        name, day = names[owner[1:][wrong][0]], when[1:][wrong][0]
-        raise SourceError(f"{name}: {day} is not in order; was a file put there by hand?")
+        raise SourceError(f"{names[owner[1:][wrong][0]]}: rows overlap; was a file put there by hand?")
     empty = np.bincount(owner, minlength=len(names)) == 0
     if empty.any():
         name, whole = names[int(np.argmax(empty))], f"from {start or 'the start'} to {end or 'the end'}"
@@ -221,6 +224,5 @@ def load_lake(
     "Read the bars of one symbol from the lake."
     bars = Lake(folder).read(symbol, asof=asof)
     if bars.attrs["adjust"] != "none":
-        how = f"the lake holds it with adjust={bars.attrs['adjust']!r}, not as traded"
-        raise SourceError(f"{symbol}: {how}; Lake().read({symbol!r}) reads it as it is")
+        raise SourceError(f"{symbol}: the lake holds it adjusted, not as traded; Lake.read reads it as it is")
     return bars

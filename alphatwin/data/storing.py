@@ -206,8 +206,8 @@ def write_lake(
         if files:
             held, before = Lake(folder).read(symbol), note_of(files[-1])
             mixed = [f"{key} {before[key]} and {now}" for key, now in note.items() if before[key] != now]
-            inside = new.index[0] > held.index[0] or new.index[-1] < held.index[-1]
-            if before["bars"] != note["bars"] or (mixed and inside):
+            first, last = held.index[[0, -1]]
+            if before["bars"] != note["bars"] or (mixed and (new.index[0] > first or new.index[-1] < last)):
                 raise ValueError(
                     f"{symbol}: {', '.join(mixed)} do not mix; write all of it, or to another lake"
                 )

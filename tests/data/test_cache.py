@@ -378,10 +378,10 @@ def test_an_answer_that_cannot_be_kept_is_still_an_answer(tmp_path: Path) -> Non
 
 def test_the_list_of_what_is_kept(tmp_path: Path) -> None:
     assert cached(tmp_path / "nothing").empty and "age" in cached(tmp_path / "nothing")
-    keep(apple(), question("yahoo", "AAPL", "2005-02-24", None, {"interval": "1d"}), tmp_path, now=NOON)
-    keep(apple()[:2], ASKED, tmp_path, now=NOON + pd.Timedelta(hours=5))
+    keep(apple(), question("vendor", "AAPL", "2005-02-24", None, {"interval": "1d"}), tmp_path, now=NOON)
+    keep(apple()[:2], question("yahoo", "AAPL", None, None, {}), tmp_path, now=NOON + pd.Timedelta(hours=5))
     table = cached(tmp_path, now=NOON + pd.Timedelta(days=1))
-    assert table["source"].tolist() == ["vendor", "yahoo"] and table["rows"].tolist() == [2, 4]
+    assert table["source"].tolist() == ["yahoo", "vendor"] and table["rows"].tolist() == [2, 4]
     assert table["age"].tolist() == [pd.Timedelta(hours=19), pd.Timedelta(days=1)]
     assert table["options"].tolist() == ["", "interval 1d"] and table["start"].tolist()[1] == "2005-02-24"
     assert table["last"].tolist() == ["2005-02-25T00:00:00", "2005-03-01T00:00:00"]

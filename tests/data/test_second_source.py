@@ -157,6 +157,8 @@ def test_by_hand() -> None:
         "a and b: 3 times in both, 1 of 6 cells differ by more than 0.01 % (1 of close), "
         "most of all close on 2024-01-03: 102 and 51; 1 only in a"
     )
+    pd.testing.assert_frame_equal(compare_sources(left, right[::-1]).cells, found.cells)
+    assert compare_sources(left[::-1], right[::-1]).only_left.tolist() == [time[2]]
     back = compare_sources(right, left, names=("b", "a"))
     assert back.cells["difference"].tolist() == [1.0] and back.only_right.tolist() == [time[2]]
 

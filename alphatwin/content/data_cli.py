@@ -75,30 +75,29 @@ def update_command(
     lake = Lake(folder)
     files = list_files(lake.folder)
     held = {str(one): str(place) for one, place in zip(files["symbol"], files["source"], strict=True)}
-    names, failed = symbols or sorted(held), []
+    names, failed, done = symbols or sorted(held), [], 0
     if not names:
-        raise ValueError(
-            "the lake is empty: say what to fetch, such as alphatwin data update AAPL --source sample"
-        )
-    for number, name in enumerate(names, 1):
-        print(f"[{number}/{len(names)}] {name}: ", end="", flush=True)
-        try:
-            print(
-                update_symbol(lake, name, source or held.get(name, "yahoo"), start, options).what, flush=True
-            )
-        except KeyboardInterrupt:
-            print(
-                f"\nalphatwin: interrupted; {number - 1} of {len(names)} are done and stay", file=sys.stderr
-            )
-            return 130
-        except Exception as fault:  # One symbol must not stop the others
-            print("FAILED", flush=True)
-            failed.append(name)
-            print(
-                f"alphatwin: {name}: {_one_line(fault).removeprefix(f'{name}: ')}",
-                file=sys.stderr,
-                flush=True,
-            )
+        raise ValueError("the lake is empty; try: alphatwin data update AAPL --source sample")
+    try:
+        for name in names:
+            print(f"[{done + 1}/{len(names)}] {name}: ", end="", flush=True)
+            try:
+                print(
+                    update_symbol(lake, name, source or held.get(name, "yahoo"), start, options).what,
+                    flush=True,
+                )
+            except Exception as fault:  # One symbol must not stop the others
+                print("FAILED", flush=True)
+                failed.append(name)
+                print(
+                    f"alphatwin: {name}: {_one_line(fault).removeprefix(f'{name}: ')}",
+                    file=sys.stderr,
+                    flush=True,
+                )
+            done += 1
+    except KeyboardInterrupt:
+        print(f"\nalphatwin: interrupted; {done} of {len(names)} are done and stay", file=sys.stderr)
+        return 130
     if failed:
         print(f"alphatwin: {len(failed)} of {len(names)} failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -145,7 +144,8 @@ def status_command(
     for column, form in (("first", "%Y-%m-%d"), ("last", "%Y-%m-%d"), ("known", "%Y-%m-%d %H:%M")):
         table[column] = table[column].dt.strftime(form)
     print(table.rename(columns={"known": "last known (UTC)", "age": "age, days"}).to_string(index=False))
-    print(f"\n{len(table)} symbols, {table['rows'].sum():,} rows, in {lake.folder}")
+    symbols = "1 symbol" if len(table) == 1 else f"{len(table)} symbols"
+    print(f"\n{symbols}, {table['rows'].sum():,} rows, in {lake.folder}")
     return 0
 
 # %% ../../nbs/9_content/09_data_cli.ipynb #4dc5486a

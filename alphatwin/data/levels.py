@@ -28,21 +28,21 @@ LEVEL_RULES = (
         "warning",
         "a block of bars is off by one constant factor, and comes back",
         "bars in another currency, or adjusted differently; load the block again from one source",
-        later=31,
+        later=74,
     ),
     Rule(
         "volume_scale",
         "warning",
         "a block of volumes is off by 10, 100 or 1000",
         "lots for shares, or thousands; multiply if the source confirms the unit",
-        later=31,
+        later=137,
     ),
     Rule(
         "reused_symbol",
         "warning",
         "level, traded money and volatility all jump at once and stay",
-        "perhaps another company under the same symbol; cut the table here",
-        later=21,
+        "perhaps another company under the same symbol, or another unit; cut the table here",
+        later=74,
     ),
 )
 
@@ -157,33 +157,46 @@ def usual_jump(
 
 # %% ../../nbs/1_data/20_levels.ipynb #0bdb6ce1
 def currency_blocks(
+    table: Table,  # The view
     gap: NDArray[np.float64],  # Logarithmic moves from close to open, from `overnight`
     move: NDArray[np.float64],  # Logarithmic moves from close to close
-    longest: int = 20,  # Bars after which a block is no longer expected to come back
+    longest: int = 63,  # Bars after which a block is no longer expected to come back
 ) -> list[tuple[int, int, float]]:  # First usable bar, the one after the last, the factor
     "Find blocks of bars that are off by one constant factor, other than 100, and come back."
-    at = np.flatnonzero((np.abs(gap) > 0.07) & (np.abs(np.abs(gap) - LOG100) > 0.3))
+    at = np.flatnonzero(np.abs(gap) > 0.07)
     usual = usual_jump(gap, move, at)
-    at, usual = at[np.abs(gap[at]) > 8 * usual], usual[np.abs(gap[at]) > 8 * usual]
+    large = np.abs(gap[at]) > 8 * usual
+    at, usual = at[large], usual[large]
+    if len(at) and "volume" in table.columns:
+        volume = np.nan_to_num(table.of("volume"))
+        news = volume[at] > 2.5 * np.array([np.median(volume[max(0, i - 21) : i]) for i in at])
+        at, usual = at[~news], usual[~news]
+    least = 0.12 if "volume" in table.columns else 0.2  # Of a long block
     found: list[tuple[int, int, float]] = []
     for number, start in enumerate(at):
         if found and start < found[-1][1]:
             continue
         for end in at[number + 1 : np.searchsorted(at, start + longest, side="right")]:
+            factor, length = (gap[start] - gap[end]) / 2, end - start
+            small = min(abs(gap[start]), abs(gap[end])) * np.sign(-gap[start] * gap[end])
+            if abs(abs(factor) - LOG100) < 0.05 or small < (0.07 if length <= 20 else least):
+                continue
             near = np.r_[max(start - 10, 1) : start, start + 1 : end, end + 1 : min(end + 11, len(gap))]
             scale = max(usual[number], np.median(np.abs(gap[near])), np.median(np.abs(move[near])) / 3)
-            small = min(abs(gap[start]), abs(gap[end]))
-            if small > 8 * scale and abs(gap[start] + gap[end]) < 6 * scale:
-                found.append((int(start), int(end), float(np.exp((gap[start] - gap[end]) / 2))))
+            drift = min(0.008 * np.sqrt(length), 0.25 * abs(factor))  # Rates of exchange move as well
+            if small > 8 * scale and abs(gap[start] + gap[end]) < 6 * scale + drift:
+                found.append((int(start), int(end), float(np.exp(factor))))
                 break
     return found
 
 # %% ../../nbs/1_data/20_levels.ipynb #48039274
 def volume_blocks(
     table: Table,  # The view
-    longest: int = 20,  # Bars after which a block counts as a change for good
+    gap: NDArray[np.float64],  # Logarithmic moves from close to open, from `overnight`
+    move: NDArray[np.float64],  # Logarithmic moves from close to close
+    longest: int = 126,  # Bars after which a block counts as a change for good
 ) -> list[tuple[int, int, float]]:  # First usable bar, the one after the last, the factor
-    "Find blocks of volumes that are off by 10, 100 or 1000."
+    "Find blocks of volumes that are off by 10, 100 or 1000; of a change for good, the first bar."
     volume = table.of("volume") if "volume" in table.columns else np.empty(0)
     traded = np.flatnonzero(volume > 0)
     log = np.log10(volume[traded])
@@ -197,22 +210,26 @@ def volume_blocks(
         up = 1.0 if log[start] > before else -1.0
         if start < free or abs(log[start] - before) < 0.65:
             continue
-        back = np.flatnonzero(up * (log[start:] - before) < 0.5)
-        end = free = start + int(back[0]) if len(back) else len(log)
-        length = end - start
-        size = float(np.median(log[start : min(end, start + longest + 1)])) - before
+        back = np.flatnonzero(up * (log[start : start + longest + 1] - before) < 0.5)
+        end = start + int(back[0]) if len(back) else min(start + longest + 1, len(log))
+        length, free = end - start, end if len(back) else start + 21
+        size = float(np.median(log[start : min(end, start + 21)])) - before
         power = round(size)
-        after = float(np.median(log[end : end + 10])) - before if end < len(log) else 0.0
-        if power == 0 or abs(size - power) > 0.25 or (length <= longest and abs(after) > 0.45):
+        after = float(np.median(log[end : end + 10])) - before if len(back) else 0.0
+        split = abs(gap[traded[start]]) > 0.3  # The price jumps as well: not a matter of volume
+        if split or power == 0 or abs(size - power) > 0.25 or abs(after) > 0.45:
             continue
-        bars = table.usable[traded[start - 21 : start + 1]]
-        high, low = (table.columns.get(name, table.columns["close"])[bars] for name in ("high", "low"))
-        stir = np.maximum(np.log(high / low), np.abs(overnight(table)[1][traded[start - 21 : start + 1]]))
+        near = traded[start - 21 : start + 1]
+        high, low = (
+            table.columns.get(name, table.columns["close"])[table.usable[near]] for name in ("high", "low")
+        )
+        stir = np.maximum(np.log(high / low), np.abs(move[near]))
         news = up > 0 and stir[-1] > 2.5 * np.median(stir[:-1])
         loose = length < 3 and abs(size - power) > 0.13
-        if abs(power) == 1 and (news or loose or (end == len(log) and length <= longest)):
+        if abs(power) == 1 and (news or loose or (end == len(log) and length <= 21)):
             continue
-        found.append((int(traded[start]), int(traded[end - 1]) + 1, 10.0**power))
+        last, free = start if length > longest else end - 1, end
+        found.append((int(traded[start]), int(traded[last]) + 1, 10.0**power))
         log[start:end] -= power  # So that the bars after the block are compared with usual ones
     return found
 
@@ -228,7 +245,7 @@ def reused_at(
 ) -> list[int]:  # Usable bars with which another history seems to begin
     "Find where level, traded money and volatility jump at once and stay."
     found = []
-    jumps = np.flatnonzero(np.abs(gap) > np.log(2))
+    jumps = np.flatnonzero((np.abs(gap) > np.log(1.35)) & (np.abs(np.abs(gap) - LOG100) > 0.3))
     for here in jumps[(jumps > span) & (jumps + span < len(gap))]:
         old, new = slice(here - span, here), slice(here, here + span)
         close, stir = table.of("close"), np.abs(move)
@@ -238,10 +255,11 @@ def reused_at(
         before, after = np.array([[np.median(x), np.median(y)] for x, y in pairs]).T
         with np.errstate(divide="ignore", invalid="ignore"):
             level, traded, money, wild = np.nan_to_num(np.log(after / before), posinf=0, neginf=0)
-        odd = abs(gap[here]) > np.log(3) and np.abs(abs(gap[here]) - RATIOS).min() > 0.05
+        size = abs(gap[here])
+        odd = 0 if size < np.log(3) or np.abs(size - RATIOS).min() < 0.05 else 1 if size < np.log(60) else 3
         pause = table.moments[here] - table.moments[here - 1] > 14 * DAY
         evidence = min(abs(traded), abs(money)) + 2 * abs(wild) + odd + pause
-        if level / np.sign(gap[here]) > 0.5 and evidence > 2:
+        if level / gap[here] > 0.6 and evidence > (1.5 if size > np.log(2) else 2.5):
             found.append(int(here))
     return found
 
@@ -258,13 +276,15 @@ def check_levels(
         said = [f"{block.column} {value:g} is {off}" for value in table.columns[block.column][block.rows]]
         found.append(point_at(table, "price_off_by_100", block.rows, block.column, said))
     usable, close, (gap, move) = table.usable, table.of("close"), overnight(table)
-    for start, end, factor in currency_blocks(gap, move):
+    blocks = currency_blocks(table, gap, move)
+    for start, end, factor in blocks:
         text = f"{end - start} bars are {factor:.3g} x the level of {close[start - 1]:g} before, {close[end]:g} after"
         found.append(point_at(table, "currency_block", usable[start:end], "close", text))
-    for start, end, factor in volume_blocks(table):
+    for start, end, factor in volume_blocks(table, gap, move):
         text = f"volume is {factor:g} x what it was in the 21 bars before"
         found.append(point_at(table, "volume_scale", usable[start:end], "volume", text))
-    for here in reused_at(table, gap, move):
+    edges = {bar for start, end, _ in blocks for bar in (start, end)}
+    for here in [bar for bar in reused_at(table, gap, move) if bar not in edges]:
         text = f"from {close[here - 1]:g} to {close[here]:g}; traded money and volatility changed as well, and stayed"
         found.append(point_at(table, "reused_symbol", usable[here : here + 1], "close", text))
     return found

@@ -1,6 +1,10 @@
 "The catalogue of samples against the files themselves, and against printed prices."
 
 import hashlib
+import json
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
@@ -10,6 +14,7 @@ import pytest
 
 import alphatwin as at
 from alphatwin.data import catalogue
+from alphatwin.data.schema import COLUMNS
 
 Refusal = Callable[..., str]
 SYMBOLS = [row[0] for row in catalogue.CATALOGUE]
@@ -17,23 +22,81 @@ SYMBOLS = [row[0] for row in catalogue.CATALOGUE]
 
 def test_the_table_lists_every_sample_once() -> None:
     table = at.samples()
-    assert list(table.columns) == ["symbol", "name", "first", "last", "rows", "licence"]
+    named = ["symbol", "name", "first", "last", "rows", "licence", "kind", "known_faults"]
+    assert list(table.columns) == named and len(table) == 36
     assert table["symbol"].tolist() == SYMBOLS and table["symbol"].is_unique
-    assert table["licence"].str.len().gt(10).all()
+    assert table["licence"].str.len().gt(10).all() and set(table["kind"]) == {"bars", "closes"}
+    assert table["known_faults"].str.len().gt(10).all()
+    assert set(catalogue.FAULTS) == set(catalogue.PLACES) == set(SYMBOLS)
 
 
 @pytest.mark.parametrize("symbol", SYMBOLS)
 def test_the_table_agrees_with_the_file(symbol: str) -> None:
     row = at.samples().set_index("symbol").loc[symbol]
     bars = at.load(symbol)
-    at.check_bars(bars)
-    assert (row["first"], row["last"]) == (f"{bars.index[0]:%Y-%m-%d}", f"{bars.index[-1]:%Y-%m-%d}")
+    at.check_bars(bars.sort_index().dropna(), ("close",) if row["kind"] == "closes" else COLUMNS)
+    assert (list(bars.columns) == ["close"]) == (row["kind"] == "closes")
+    assert (row["first"], row["last"]) == (f"{bars.index.min():%Y-%m-%d}", f"{bars.index.max():%Y-%m-%d}")
     assert row["rows"] == len(bars) and bars.index.tz is None
+
+
+@pytest.mark.parametrize("symbol", sorted(set(SYMBOLS) - {"SPX_LONG", "VIX", "WTI"}))
+def test_a_sample_is_ready_to_use_unless_its_faults_say_otherwise(symbol: str) -> None:
+    bars = at.load(symbol)
+    at.check_bars(bars, tuple(bars.columns), symbol)
+
+
+def test_what_is_not_ready_says_so(refusal: Refusal) -> None:
+    assert "not sorted" in refusal(at.BarsError, at.check_bars, at.load("SPX_LONG"))
+    assert "newest day first" in catalogue.FAULTS["SPX_LONG"]
+    for symbol, empty in (("VIX", 46), ("WTI", 290)):
+        assert at.load(symbol)["close"].isna().sum() == empty
+        assert f"{empty} rows have no value" in catalogue.FAULTS[symbol]
+
+
+def test_every_company_is_read_from_its_own_column() -> None:
+    table = pd.read_csv(catalogue.sample_file("RRC"), index_col=0)
+    assert sorted(table.columns) == sorted(one.removesuffix("_LONG") for one in catalogue.COMPANIES)
+    for symbol in catalogue.COMPANIES:
+        assert at.load(symbol)["close"].tolist() == table[symbol.removesuffix("_LONG")].tolist()
+    funds = pd.read_csv(catalogue.sample_file("MTUM"), index_col=0)
+    assert list(funds.columns) == list(catalogue.FUNDS)
+    assert all(at.load(symbol)["close"].tolist() == funds[symbol].tolist() for symbol in catalogue.FUNDS)
+
+
+def test_a_series_of_closes_says_so_when_bars_are_asked_for(refusal: Refusal) -> None:
+    assert "closes only" in refusal(at.BarsError, at.check_bars, at.load("RRC"))
+
+
+def test_faults_that_two_sources_show() -> None:
+    "The claims that need more than one series; the notebook computes all of them."
+    long, short = (at.load(symbol)["close"].pct_change()["2003-01-29"] for symbol in ("AAPL_LONG", "AAPL"))
+    assert short == 0 and round(long, 3) == 0.027 and "2003-01-29" in catalogue.FAULTS["AAPL"]
+    volumes = [
+        at.load(symbol, start="2015-04-10", end="2015-04-10")["volume"].item()
+        for symbol in ("SPX", "SPX_LONG")
+    ]
+    assert volumes == [3_156_200_000, 536_200_000] and "2015-04-10" in catalogue.FAULTS["SPX_LONG"]
+    printed = pd.concat(
+        [at.load(symbol)["close"] for symbol in ("SPX", "SPX_LONG", "SPX_CLOSES")], axis=1, sort=True
+    )
+    assert (printed.max(axis=1) / printed.min(axis=1) - 1).max() < 1e-7
+
+
+def test_every_number_of_the_notebook_s_faults_is_asserted_there() -> None:
+    "Each day that a fault names is computed on the page, or the sentence could say anything."
+    cells = json.loads((Path(__file__).parents[2] / "nbs" / "1_data" / "04_catalogue.ipynb").read_text())[
+        "cells"
+    ]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    checked = "".join(text for text in code if not text.startswith("#| export"))
+    days = {day for fault in catalogue.FAULTS.values() for day in re.findall(r"\d{4}-\d\d-\d\d", fault)}
+    assert len(days) > 15 and {day for day in days if day not in checked} == set()
 
 
 def test_every_symbol_of_the_bundled_file_is_in_the_table() -> None:
     held = pd.read_csv(catalogue.sample_file("AAPL"))["Ticker"].unique()
-    assert sorted(held) == sorted(set(SYMBOLS) - {"SPX", "IXIC"})
+    assert sorted(held) == sorted(row[0] for row in catalogue.SHIPPED)
 
 
 # Closing prices as the papers printed them.
@@ -46,6 +109,11 @@ PRINTED = [
     ("AAPL", "2012-09-19", 702.10),
     ("FB", "2012-05-18", 38.23),
     ("GOOG", "2004-08-19", 100.34),
+    ("SPX_LONG", "1987-10-19", 224.84),
+    ("SPX_LONG", "1974-10-03", 62.28),
+    ("SPX_CLOSES", "2020-03-23", 2237.40),
+    ("VIX", "2018-02-05", 37.32),
+    ("WTI", "2008-07-03", 145.31),
 ]
 
 
@@ -67,19 +135,35 @@ def test_the_bundled_file_is_the_one_that_was_shipped() -> None:
     assert digest == "5abadf99b2d394f920120a27de6f0df129859d71d4cfb0bf661bcc99446ab1fd"
 
 
-def test_the_indices_are_read_from_arch_and_not_copied() -> None:
-    files = {str(file) for file in metadata.files("arch") or []}
-    assert {"arch/data/sp500/sp500.csv.gz", "arch/data/nasdaq/nasdaq.csv.gz"} <= files
-    for symbol in ("SPX", "IXIC"):
-        assert "/".join(catalogue.sample_file(symbol).parts[-4:]) in files
+def test_what_belongs_to_others_is_read_from_their_packages_and_not_copied() -> None:
+    for symbol, (package, inside) in catalogue.PLACES.items():
+        if package != "alphatwin":
+            files = {str(file) for file in metadata.files(package.replace("_", "-")) or []}
+            assert f"{package}/{inside}" in files and str(catalogue.sample_file(symbol)).endswith(inside)
 
 
-def test_without_arch_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, refusal: Refusal) -> None:
+@pytest.mark.parametrize(
+    ("package", "symbol", "remedy"),
+    [
+        ("arch", "SPX", "pip install arch"),
+        ("skfolio", "RRC", "pip install alphatwin[samples]"),
+        ("great_tables", "SPX_LONG", "pip install alphatwin[samples]"),
+    ],
+)
+def test_without_a_package_it_says_what_to_install(
+    package: str, symbol: str, remedy: str, monkeypatch: pytest.MonkeyPatch, refusal: Refusal
+) -> None:
     found = catalogue.find_spec
-    monkeypatch.setattr(catalogue, "find_spec", lambda name: None if name == "arch" else found(name))
-    sentence = refusal(at.SourceError, at.load, "SPX")
-    assert "SPX is part of the package arch" in sentence and "pip install arch" in sentence
+    monkeypatch.setattr(catalogue, "find_spec", lambda name: None if name == package else found(name))
+    sentence = refusal(at.SourceError, at.load, symbol)
+    assert f"{symbol} is part of the package {package}" in sentence and sentence.endswith(remedy)
     assert len(at.load("AAPL")) == 3270
+
+
+def test_no_sample_imports_the_package_it_lies_in() -> None:
+    script = "import sys, alphatwin as at; [at.load(s) for s in ('SPX', 'RRC', 'SPX_LONG')]; print([m for m in ('arch', 'skfolio', 'great_tables') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize(

@@ -695,7 +695,7 @@ CELLS = st.one_of(
     st.sampled_from([",", ";", "\t", "|", ":"]),
     st.booleans(),
 )
-@settings(max_examples=300)
+@settings(max_examples=200)
 def test_fuzz_tables(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], mark: str, headed: bool
 ) -> None:
@@ -709,7 +709,7 @@ def test_fuzz_tables(
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6),
     st.sampled_from(["replace", "insert", "delete", "cut"]),
 )
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_fuzz_spoilt_files(
     tmp_path_factory: pytest.TempPathFactory, dress: str, spots: list[tuple[int, int]], how: str
 ) -> None:

@@ -429,6 +429,13 @@ def test_a_second_load_asks_nobody(vendor: Web, tmp_path: Path) -> None:
     assert vendor.count() == 3 and len(cached(tmp_path / "elsewhere")) == 1
 
 
+def test_another_span_is_another_question(vendor: Web) -> None:
+    spans: list[dict[str, str]] = [{}, {"start": "2005-02-25"}, {"end": "2005-02-25"}]
+    for span in spans * 2:
+        at.load("AAPL", source="vendor", max_age="1d", **span)
+    assert vendor.count() == 3 and len(cached()) == 3
+
+
 def test_one_kept_answer_serves_every_adjustment(vendor: Web) -> None:
     plain, split = (at.load("AAPL", source="vendor", max_age="1d", adjust=how) for how in ("none", "splits"))
     assert vendor.count() == 1

@@ -82,6 +82,12 @@ def test_adjusted_for_splits(csv: Path) -> None:
     np.testing.assert_array_equal(adjusted["volume"], plain["volume"] * [2, 2, 1, 1])
 
 
+def test_a_price_does_not_depend_on_where_one_stops_reading(csv: Path) -> None:
+    "The split comes after the last day that is asked for, and counts all the same."
+    bars = at.load(str(csv), source="csv", adjust="splits", end="2005-02-25")
+    np.testing.assert_array_equal(bars["close"], [88.93 / 2, 88.99 / 2])
+
+
 def test_adjusted_for_all_every_price_is_scaled_like_the_close(tmp_path: Path) -> None:
     table = apple().assign(adj_close=[44.0, 44.5, 44.86, 44.5])
     table.to_csv(tmp_path / "all.csv")

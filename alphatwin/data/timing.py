@@ -83,36 +83,33 @@ def hours_off(
     hours = session_hours(str(table.calendar), *ends)
     opens, closes = (pd.DatetimeIndex(hours[name]).as_unit("ns").asi8 for name in ("open", "close"))
     number = np.searchsorted((closes[:-1] + opens[1:]) // 2, moment)  # The session that is nearest
+    used, first = np.unique(number, return_index=True)
+    last = np.append(first[1:], len(number)) - 1
+    by_start = np.repeat(
+        moment[first] == opens[used], last - first + 1
+    )  # Stamped with the beginning of the bar
     begin, end = opens[number], closes[number]
-    outside = (moment < begin) | (moment > end)
+    outside = (moment < begin) | (moment > end) | (by_start & (moment == end))
     off = np.zeros(len(rows), np.int64)
-    if outside.any():
-        step = 2 * np.median(np.diff(moment))
-        used = np.unique(number)
-        first = np.searchsorted(number, used)
-        last = np.append(first[1:], len(number)) - 1
-        for sign in (1, -1):
-            move = sign * DAY // 24
-            inside = np.logical_and.reduceat((moment >= begin + move) & (moment <= end + move), first)
-            near = moment[first] - opens[used] - move if sign == 1 else closes[used] + move - moment[last]
-            moved = inside & np.logical_or.reduceat(outside, first) & (near < step)
-            off[np.repeat(moved, last - first + 1)] = sign
+    for sign in (1, -1) if outside.any() else ():
+        move = sign * DAY // 24
+        inside = np.logical_and.reduceat((moment >= begin + move) & (moment <= end + move), first)
+        near = moment[first] - opens[used] - move if sign == 1 else closes[used] + move - moment[last]
+        moved = inside & np.logical_or.reduceat(outside, first) & (near < 2 * np.median(np.diff(moment)))
+        off[np.repeat(moved, last - first + 1)] = sign
     return rows, outside, off
 
 # %% ../../nbs/1_data/19_timing.ipynb #4e92e97f
 def unfinished(
     time: NDArray[np.int64],  # Nanoseconds since 1970, in order
-    daily: bool,  # Whether all rows are plain dates
 ) -> str:  # Why the last row is not a whole session; empty if it seems to be one
     "Say whether the last row of a daily table is the session that was running."
-    if len(time) < 3:
+    if len(time) < 3 or np.median(np.diff(time[:-1])) < 0.8 * DAY:  # Too short to tell, or intraday bars
         return ""
-    if daily:
-        return "a second row for the last session" if time[-1] == time[-2] else ""
-    if np.median(np.diff(time[:-1])) < 0.8 * DAY:  # Intraday bars
-        return ""
+    if time[-1] == time[-2]:
+        return "a second row for the last session"
     away = (time - time[-2] + DAY // 2) % DAY - DAY // 2  # A change of the clocks is an hour
-    if np.abs(away[:-1]).max() <= DAY // 24 < abs(away[-1]) or time[-1] - time[-2] < DAY // 2:
+    if np.abs(away[:-1]).max() <= DAY // 24 < abs(away[-1]):
         return f"stamped {pd.Timestamp(time[-1]):%H:%M}, the other rows {pd.Timestamp(time[-2]):%H:%M}"
     return ""
 
@@ -126,33 +123,33 @@ def check_timing(
     time, found = table.time[rows], []
     if not len(rows):
         return []
-    running = unfinished(time, table.daily)
+    running = unfinished(time)
     if running:
         found.append(point_at(table, "unfinished_session", rows[-1:], "time", running))
     whole = table.daily or bool(len(time) > 2 and np.median(np.diff(time)) >= 0.8 * DAY)
     if whole and len(np.unique(time)) < 252:
-        text, severity = f"{len(np.unique(time))} daily bars", "warning" if len(np.unique(time)) < 60 else ""
-        found.append(Found("short_history", np.array([-1]), time[:1], "time", [text], severity))
+        bars = len(np.unique(time))
+        severity = "warning" if bars < 60 else ""
+        found.append(
+            Found("short_history", np.array([-1]), time[:1], "time", [f"{bars} daily bars"], severity)
+        )
     if table.calendar is None:
         return found
     if table.daily:
-        ends = pd.Timestamp(time[0] - 7 * DAY), pd.Timestamp(time[-1] + 7 * DAY)
+        ends = pd.Timestamp(time[0] - 7 * DAY).normalize(), pd.Timestamp(time[-1] + 7 * DAY).normalize()
         traded = sessions(table.calendar, *ends).as_unit("ns").asi8 // DAY
         for shift, side in ((1, "before"), (-1, "after")):
             there = rows[shifted_chain(time // DAY, traded, shift)]
             stamps = pd.DatetimeIndex(table.time[there])
             true = (stamps + pd.Timedelta(days=shift)).strftime("%a %Y-%m-%d")
-            text = [
-                f"dated the day {side}: {a}, should be {b}"
-                for a, b in zip(stamps.strftime("%a %Y-%m-%d"), true, strict=True)
-            ]
+            said = zip(stamps.strftime("%a %Y-%m-%d"), true, strict=True)
+            text = [f"dated the day {side}: {stamp}, should be {day}" for stamp, day in said]
             found.append(point_at(table, "shifted_dates", there, "time", text))
     elif not whole:
         rows, outside, off = hours_off(table)
         for sign, side in ((1, "late"), (-1, "early")):
-            text = f"stamped an hour {side} all session: daylight saving time?"
-            found.append(point_at(table, "shifted_dates", rows[off == sign], "time", text))
-        there = rows[outside & (off == 0)]
-        text = f"outside the hours of {table.calendar}, early closes included"
-        found.append(point_at(table, "outside_hours", there, "time", text))
+            why = f"stamped an hour {side} all session: daylight saving time?"
+            found.append(point_at(table, "shifted_dates", rows[off == sign], "time", why))
+        why = f"outside the hours of {table.calendar}, early closes included"
+        found.append(point_at(table, "outside_hours", rows[outside & (off == 0)], "time", why))
     return found

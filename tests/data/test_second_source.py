@@ -158,7 +158,8 @@ def test_by_hand() -> None:
         "most of all close on 2024-01-03: 102 and 51; 1 only in a"
     )
     pd.testing.assert_frame_equal(compare_sources(left, right[::-1]).cells, found.cells)
-    assert compare_sources(left[::-1], right[::-1]).only_left.tolist() == [time[2]]
+    mixed = compare_sources(left.iloc[[2, 0, 3, 1]], right.iloc[[1, 2, 0]])
+    assert mixed.only_left.tolist() == [time[2]] and len(mixed.differences) == 3
     back = compare_sources(right, left, names=("b", "a"))
     assert back.cells["difference"].tolist() == [1.0] and back.only_right.tolist() == [time[2]]
 

@@ -81,7 +81,8 @@ def read_header(
         if pairs and all(cell and not re.fullmatch("[0-9.,+-]+", cell) for cell in below[1:]):
             return [("Date", ""), *pairs[0]], 3 if dated else 2
     names = [cell or f"column {i}" for i, cell in enumerate(top, 1)]
-    if re.match(r"[0-9]+[-./,0-9]*", top[0]):
+    known = not top[0] or any(cell.lower() in KNOWN for cell in top)
+    if not known and any(re.fullmatch("[+-]?[0-9][0-9./,: T-]*", cell) for cell in top):
         raise SourceError(
             f"{name} has no header, its first line is {top[:3]}; add one: date,open,high,low,close,volume"
         )
@@ -132,8 +133,8 @@ def read_regular(
     as_text: bool = False,  # Whether numbers are to stay text
 ) -> pd.DataFrame | None:  # One row a line under its number; None if a line is irregular
     "Let pandas cut a file in which every line is regular."
-    texts = data[:200_000].decode("utf-8", "ignore").split("\n")[:500]
-    if b'"' in data or not texts[0].strip() or len(data) < 200_000:
+    texts = data[:200_000].decode("utf-8", "ignore").split("\n")[:-1][:500]
+    if b'"' in data or len(data) < 200_000 or len(texts) < 9 or not texts[0].strip():
         return None
     mark, top, height, names = read_top(texts, name, delimiter)
     body = data.split(b"\n", height)[-1].removesuffix(b"\n")

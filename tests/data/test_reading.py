@@ -356,6 +356,7 @@ REFUSED: list[tuple[str, bytes, list[str]]] = [
     ("zeros.csv", bytes(5_000), ["not readable as CSV", "NUL byte"]),
     ("word.csv", b"hello\nworld\n", ["no line with commas, semicolons, tabs or |"]),
     ("headless.csv", SOUND.encode().split(b"\n", 1)[1], ["has no header", "date,open,high"]),
+    ("named.csv", b"AAPL,Jan 5 2024,10\nAAPL,Jan 8 2024,11\n", ["has no header", "AAPL"]),
     ("twins.csv", b"Date,Close,close\n2024-01-02,1,2\n", ["2 columns called close"]),
     ("book.csv", b"PK\x03\x04" + bytes(99), ["Excel workbook", "save it as CSV"]),
     ("letter.csv", b"%PDF-1.7\n1,2\n", ["PDF"]),
@@ -522,6 +523,13 @@ def test_what_is_irregular_leaves_the_fast_road_and_is_counted(
     account(put(tmp_path, spoil(long_table().to_csv(index=False))))
 
 
+def test_a_header_longer_than_the_first_look(tmp_path: Path) -> None:
+    names = [f"S{number:039}" for number in range(6_000)]
+    days = [",".join([f"2024-01-0{day}", *["1"] * 6_000]) for day in range(1, 4)]
+    table, faults = account(put(tmp_path, "\n".join([",".join(["Date", *names]), *days])))
+    assert table.shape == (3, 6_001) and faults.empty
+
+
 def test_the_fast_road_takes_no_word_for_a_missing_value_and_no_truth_for_a_number(tmp_path: Path) -> None:
     table = long_table()
     table["Flag"], table["Symbol"], table["Number"] = True, "0700", 20240131
@@ -582,6 +590,12 @@ def test_what_pandas_writes_of_two_levels_comes_back(tmp_path: Path) -> None:
         series = split_symbols(read_messy(tmp_path / name)[0], name)
         assert list(series) == ["AAA", "BBB"], name
         assert series["BBB"]["close"].tolist() == [1, 5] and series["BBB"]["volume"].tolist() == [3, 7]
+
+
+def test_symbols_may_be_numbers(tmp_path: Path) -> None:
+    for first in ("Date", ""):
+        table, _ = account(put(tmp_path, f"{first},7203,9984\n2024-01-30,1,7\n2024-01-31,2,8\n"))
+        assert split_symbols(table)["9984"]["close"].tolist() == [7, 8]
 
 
 def test_a_row_without_a_date_is_not_taken_for_a_header(tmp_path: Path) -> None:

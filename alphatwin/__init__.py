@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from alphatwin.backtest.vector import backtest
     from alphatwin.content.narration import record
     from alphatwin.data.catalogue import samples
+    from alphatwin.data.cleaning import clean
     from alphatwin.data.schema import BarsError, check_bars, to_bars
     from alphatwin.data.sources import SourceError, load, loaded, register_source
     from alphatwin.data.validation import validate
@@ -37,6 +38,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "backtest.result": ["Result", "load_result"],
         "content.narration": ["record"],
         "data.catalogue": ["samples"],
+        "data.cleaning": ["clean"],
         "data.schema": ["BarsError", "check_bars", "to_bars"],
         "data.sources": ["SourceError", "load", "loaded", "register_source"],
         "data.validation": ["validate"],

@@ -13,6 +13,7 @@ import lazy_loader
 # %% ../../nbs/1_data/00_data.ipynb #9d7af1c5
 if TYPE_CHECKING:
     from alphatwin.data.catalogue import samples
+    from alphatwin.data.cleaning import clean
     from alphatwin.data.schema import BarsError, check_bars, to_bars
     from alphatwin.data.sources import SourceError, load, loaded, register_source
     from alphatwin.data.validation import Report, validate
@@ -21,6 +22,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "catalogue": ["samples"],
+        "cleaning": ["clean"],
         "schema": ["BarsError", "check_bars", "to_bars"],
         "sources": ["SourceError", "load", "loaded", "register_source"],
         "validation": ["Report", "validate"],

@@ -87,7 +87,7 @@ def _numbers(frame: pd.DataFrame, time: pd.DatetimeIndex) -> tuple[pd.DataFrame,
     numbers = frame.apply(pd.to_numeric, errors="coerce").astype("float64").set_axis(time, axis=0)
     spoilt = numbers.isna().to_numpy() & frame.notna().to_numpy()
     row, column = np.nonzero(spoilt)
-    text = [repr(frame.iat[int(i), int(j)]) for i, j in zip(row, column, strict=True)]
+    text = [str(frame.iat[int(i), int(j)]) for i, j in zip(row, column, strict=True)]
     cells = {"row": row, "time": time[row], "column": numbers.columns[column], "text": text}
     return numbers, pd.DataFrame(cells)
 
@@ -127,7 +127,7 @@ def to_bars(
         first = cells.iloc[0]
         more = f" ({len(cells)} such cells: `.rows` of this error lists them)" if len(cells) > 1 else ""
         raise BarsError(
-            f"{where}{first['column']} on {first['time']:%Y-%m-%d} is not a number: {first['text']}{more}",
+            f"{where}{first['column']} on {first['time']:%Y-%m-%d} is not a number: {first['text']!r}{more}",
             cells,
         )
     return numbers
@@ -147,7 +147,9 @@ def to_closes(
     numbers, cells = _numbers(frame[[name]], to_time(dates))
     if len(cells):
         first = cells.iloc[0]
-        raise BarsError(f"{where}{name} on {first['time']:%Y-%m-%d} is not a number: {first['text']}", cells)
+        raise BarsError(
+            f"{where}{name} on {first['time']:%Y-%m-%d} is not a number: {first['text']!r}", cells
+        )
     return numbers.set_axis(["close"], axis=1)
 
 
@@ -183,7 +185,7 @@ def coerce(
     time = pd.DatetimeIndex(time, name="time").as_unit("ns")
     row = np.flatnonzero(time.isna())
     written = pd.Index(dates)
-    undated = {"row": row, "time": time[row], "column": "time", "text": [repr(written[i]) for i in row]}
+    undated = {"row": row, "time": time[row], "column": "time", "text": [str(written[i]) for i in row]}
     numbers, cells = _numbers(frame[[*needs, *(name for name in keep if name in frame.columns)]], time)
     numbers.attrs = attrs
     return numbers, pd.concat([pd.DataFrame(undated), cells], ignore_index=True) if len(row) else cells

@@ -247,7 +247,7 @@ def test_coerce_lists_every_cell_and_keeps_every_row() -> None:
     numbers, cells = coerce(messy())
     assert len(numbers) == 3 and numbers.index.isna().tolist() == [False, True, False]
     listed = list(zip(cells["row"], cells["column"], cells["text"], strict=True))
-    assert listed == [(1, "time", "'soon'"), (2, "open", "'x'"), (2, "close", "'n/a?'")]
+    assert listed == [(1, "time", "soon"), (2, "open", "x"), (2, "close", "n/a?")]
     assert np.isnan(numbers["low"].iloc[1]), "a gap is not a text: it is no cell of the list"
 
 

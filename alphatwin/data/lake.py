@@ -103,7 +103,7 @@ def _reader(process: int) -> Any:
 
 def note_of(
     file: Vintage,  # One file
-) -> dict[str, Any]:  # source, adjust, bars (daily or intraday), first, last, moved, gone and rows
+) -> dict[str, Any]:  # source, adjust, bars, holds, first, last, moved, gone and rows
     "Read what a file says of itself."
     import pyarrow.parquet as pq
 
@@ -145,9 +145,9 @@ def _answer(folder: Path, symbol: str, asof: str | dt.date | None) -> list[Vinta
     return found
 
 # %% ../../nbs/1_data/29_lake.ipynb #4447ece5
-def _read(folder: Path, symbol: str | list[str], start: Any, end: Any, asof: Any) -> pd.DataFrame:
+def _read(folder: Path, symbol: Any, start: Any, end: Any, asof: Any) -> pd.DataFrame:
     "Read what was known of one symbol or of several."
-    names = [symbol] if isinstance(symbol, str) else list(dict.fromkeys(symbol))
+    names = list(dict.fromkeys(symbol)) if np.ndim(symbol) else [symbol]
     if not names:
         raise ValueError("symbol: an empty list; name at least one symbol")
     answers = [_answer(folder, name, asof) for name in names]
@@ -166,7 +166,7 @@ def _read(folder: Path, symbol: str | list[str], start: Any, end: Any, asof: Any
         raise SourceError(f"{name}: no bars {whole} in the lake; without start and end it gives all")
     zone = "UTC" if notes[0]["bars"] == "intraday" else None
     columns = {name: data[name] for name in (*COLUMNS, *OPTIONAL, "adj_close") if name in data}
-    if isinstance(symbol, str):
+    if not np.ndim(symbol):
         bars = pd.DataFrame(columns, index=pd.DatetimeIndex(when, name="time", tz=zone), copy=False)
         bars.attrs = {"symbol": symbol} | {name: notes[0][name] for name in ("source", "adjust")}
         return bars

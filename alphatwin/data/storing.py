@@ -198,6 +198,7 @@ def write_lake(
     told = adjust or bars.attrs.get("adjust", "none")
     note |= {"adjust": "none" if told == "raw" else told}  # Raw is as traded, with the adjusted close beside
     note |= {"bars": "daily" if pd.DatetimeIndex(new.index).tz is None else "intraday"}
+    note |= {"holds": "closes" if len(new.columns) == 1 else "bars"}
     with hold(place):
         for left in place.glob(".*.part"):
             left.unlink()
@@ -206,8 +207,8 @@ def write_lake(
         if files:
             held, before = Lake(folder).read(symbol), note_of(files[-1])
             mixed = [f"{key} {before[key]} and {now}" for key, now in note.items() if before[key] != now]
-            first, last = held.index[[0, -1]]
-            if before["bars"] != note["bars"] or (mixed and (new.index[0] > first or new.index[-1] < last)):
+            same = before["bars"] == note["bars"] and before["holds"] == note["holds"]
+            if not same or (mixed and (new.index[0] > held.index[0] or new.index[-1] < held.index[-1])):
                 raise ValueError(
                     f"{symbol}: {', '.join(mixed)} do not mix; write all of it, or to another lake"
                 )

@@ -98,8 +98,8 @@ def query(
                 return duck.execute(text).df()
         except duckdb.Error as fault:
             why = " ".join(str(fault).partition("\n\nLINE")[0].split())
-            tables = [path.stem for path in sorted(folder.glob("tables/*.parquet"))]
-            raise ValueError(f"{why} (tables here: {', '.join([*VIEWS, *tables])})") from None
+            tables = ", ".join(row[0] for row in duck.execute("show tables").fetchall())
+            raise ValueError(f"{why} (tables here: {tables})" if tables else why) from None
     raise ValueError(
         f"the lake answers one question at a time and changes nothing; got {' and '.join(kinds) or 'no SQL'}"
     )

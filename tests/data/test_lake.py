@@ -178,6 +178,9 @@ def test_what_is_not_there_says_what_is(lake: Lake, refusal: Refusal) -> None:
         lake.write(letter, closes(1.0))
     assert "which holds A, B, C, D, E, F, G, H, ...; alph" in refusal(SourceError, lake.read, "MSFT")
     assert "at least one symbol" in refusal(ValueError, lake.read, [])
+    for odd in (7, None, ["A", 7]):
+        assert "a symbol is a text such as" in refusal(ValueError, lake.read, odd)
+    same(lake.read(("A", "B")), lake.read(pd.Index(["A", "B"])))
     assert not (lake.folder / "bars" / folder_name("MSFT")).exists(), "asking leaves nothing behind"
 
 
@@ -407,6 +410,21 @@ def test_two_sources_are_not_sewn_together(lake: Lake, aapl: pd.DataFrame, refus
     assert "adjust none and all do not mix" in sentence
     assert lake.write("AAPL", aapl * 2, source="two").moved == 5 * len(aapl)
     assert note_of(list_vintages(lake.folder, "AAPL")[-1])["source"] == "two"
+
+
+def test_closes_never_replace_bars(lake: Lake, aapl: pd.DataFrame, refusal: Refusal) -> None:
+    lake.write("AAPL", aapl)
+    lake.write("C", aapl[["close"]])
+    for symbol, part in (
+        ("AAPL", aapl[["close"]]),
+        ("AAPL", aapl[["close"]][-5:]),
+        ("C", aapl),
+        ("C", aapl[-5:]),
+    ):
+        sentence = refusal(ValueError, lake.write, symbol, part)
+        assert f"{symbol}: holds " in sentence and "do not mix" in sentence
+    same(lake.read("AAPL"), aapl)
+    same(lake.read("C"), aapl[["close"]])
 
 
 def test_adjusted_bars_are_read_but_not_loaded_as_traded(lake: Lake, refusal: Refusal) -> None:

@@ -11,7 +11,7 @@ import pytest
 from webserver import Answer, Asked, Web
 
 import alphatwin as at
-from alphatwin.data.crypto import QUIET, finished, load_crypto, open_exchange
+from alphatwin.data.crypto import QUIET, _all_pages, finished, load_crypto, open_exchange
 
 Refusal = Callable[..., str]
 DAY, HOUR = 86_400_000, 3_600_000
@@ -164,6 +164,28 @@ def test_an_exchange_that_does_not_hear_since_does_not_hold_us_for_ever(web: Web
     assert bars.attrs == {"unfinished": 0, "gave_up": "2024-01-03 00:00"}
 
 
+def test_what_was_sent_before_is_left_out_of_a_page() -> None:
+    "ccxt does this for most exchanges; the others must not double a candle."
+    asks: list[int] = []
+
+    def stubborn(since: int) -> list[list[int]]:
+        asks.append(since)
+        return [[day] for day in range(5)][: 2 + len(asks)]
+
+    assert _all_pages(stubborn, 0, 4, step=1) == ([[0], [1], [2], [3], [4]], False)
+    assert asks == [0, 3, 4]
+
+
+def test_many_short_silences_are_no_reason_to_give_up() -> None:
+    "Only pages that are empty in a row count."
+
+    def seldom(since: int) -> list[list[int]]:
+        return [[since]] if since % 5 == 0 else []
+
+    rows, gave_up = _all_pages(seldom, 0, 20 * QUIET, step=1)
+    assert [row[0] for row in rows] == list(range(0, 20 * QUIET + 1, 5)) and not gave_up
+
+
 def test_a_silence_is_stepped_over(web: Web) -> None:
     "An exchange that answers by ranges has nothing to say about a fortnight in which it was closed."
     candles = DAYS[:3] + [kline(START + i * DAY) for i in range(17, 20)]
@@ -267,6 +289,7 @@ def test_what_is_no_table_of_candles_is_refused(
     sentence = refusal(at.SourceError, load_crypto, "BTC/USDT", "2024-01-01", **options)
     assert all(word in sentence for word in words), sentence
     assert sentence.startswith("BTC/USDT from binance: ") and str(web.port) not in sentence
+    assert sentence.count("binance:") == 1 and "SourceError" not in sentence
     assert len(asked(web)) == times
 
 

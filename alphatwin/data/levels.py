@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['LEVEL_RULES', 'LOG100', 'RATIOS', 'hundreds', 'Block', 'off_by_100_blocks', 'usual_size', 'overnight', 'usual_jump',
-           'currency_blocks', 'volume_blocks', 'reused_at', 'check_levels']
+           'currency_blocks', 'block_of_volume', 'volume_blocks', 'reused_at', 'check_levels']
 
 # %% ../../nbs/1_data/20_levels.ipynb #c0d2a7a8
 from typing import NamedTuple
@@ -57,7 +57,7 @@ def hundreds(
     "Return by which power of 100 prices are off the level of most bars so far."
     log = np.log(price)
     power, kind = np.zeros(len(log), np.int64), np.zeros(len(log), np.int64)
-    jumps = np.flatnonzero(np.abs(np.diff(log)) > np.log(50)) + 1
+    jumps = np.flatnonzero(np.abs(np.diff(log)) > np.log(20)) + 1
     if not len(jumps):
         return power
     last: dict[tuple[int, int], float] = {}  # The latest price of each level, the most recent one at the end
@@ -66,7 +66,8 @@ def hundreds(
         level = (len(kinds), 0)
         for (family, steps), price_then in reversed(list(last.items())):
             away = round((log[start] - price_then) / LOG100)
-            if abs(log[start] - price_then - away * LOG100) < 0.3:
+            near = 0.3 if away or price_then == log[start - 1] else 0.9
+            if abs(log[start] - price_then - away * LOG100) < near:
                 level = (family, steps + away)
                 break
         last.pop(level, None)
@@ -174,7 +175,7 @@ def currency_blocks(
     least = 0.12 if "volume" in table.columns else 0.2  # Of a long block
     found: list[tuple[int, int, float]] = []
     for number, start in enumerate(at):
-        if found and start < found[-1][1]:
+        if found and start <= found[-1][1]:
             continue
         for end in at[number + 1 : np.searchsorted(at, start + longest, side="right")]:
             factor, length = (gap[start] - gap[end]) / 2, end - start
@@ -189,12 +190,35 @@ def currency_blocks(
                 break
     return found
 
+# %% ../../nbs/1_data/20_levels.ipynb #03989d57
+def block_of_volume(
+    log: NDArray[np.float64],  # Logarithms (base 10) of volumes
+    start: int,  # A volume that is off the 21 before it
+    longest: int,  # Bars after which a block counts as a change for good
+) -> tuple[
+    int, int, float, float
+]:  # First, the one after the last, how far off, how far off the bars after it
+    "Follow a block of volumes that begins, or ends, with a jump."
+    before, older = np.median(log[start - 21 : start]), log[max(0, start - 147) : start - 21]
+    up = 1.0 if log[start] > before else -1.0
+    back = np.flatnonzero(up * (log[start : start + longest + 1] - before) < 0.5)
+    if (
+        not len(back)
+        and len(older) >= 21
+        and abs(np.median(log[start : start + 21]) - np.median(older)) < 0.35
+    ):
+        first = int(np.flatnonzero(np.abs(log[:start] - np.median(older)) < 0.5)[-1]) + 1
+        return first, start, float(np.median(log[first:start]) - np.median(older)), 0.0
+    end = start + int(back[0]) if len(back) else min(start + longest + 1, len(log))
+    after = float(np.median(log[end : end + 10]) - before) if len(back) else 0.0
+    return start, end, float(np.median(log[start : min(end, start + 21)]) - before), after
+
 # %% ../../nbs/1_data/20_levels.ipynb #48039274
 def volume_blocks(
     table: Table,  # The view
     gap: NDArray[np.float64],  # Logarithmic moves from close to open, from `overnight`
     move: NDArray[np.float64],  # Logarithmic moves from close to close
-    longest: int = 126,  # Bars after which a block counts as a change for good
+    longest: int = 115,  # Bars after which a block counts as a change for good
 ) -> list[tuple[int, int, float]]:  # First usable bar, the one after the last, the factor
     "Find blocks of volumes that are off by 10, 100 or 1000; of a change for good, the first bar."
     volume = table.of("volume") if "volume" in table.columns else np.empty(0)
@@ -206,31 +230,26 @@ def volume_blocks(
     found: list[tuple[int, int, float]] = []
     free = 0
     for start in jumps[np.abs(log[jumps] - level) > 0.65]:
-        before = float(np.median(log[start - 21 : start]))
-        up = 1.0 if log[start] > before else -1.0
-        if start < free or abs(log[start] - before) < 0.65:
+        if start < free or abs(log[start] - np.median(log[start - 21 : start])) < 0.65:
             continue
-        back = np.flatnonzero(up * (log[start : start + longest + 1] - before) < 0.5)
-        end = start + int(back[0]) if len(back) else min(start + longest + 1, len(log))
-        length, free = end - start, end if len(back) else start + 21
-        size = float(np.median(log[start : min(end, start + 21)])) - before
-        power = round(size)
-        after = float(np.median(log[end : end + 10])) - before if len(back) else 0.0
-        split = abs(gap[traded[start]]) > 0.3  # The price jumps as well: not a matter of volume
-        if split or power == 0 or abs(size - power) > 0.25 or abs(after) > 0.45:
+        first, end, size, after = block_of_volume(log, int(start), longest)
+        power, length = round(size), end - first
+        free = start + 21 if length > longest else end
+        price = abs(gap[traded[first]]) > 0.3  # It jumps as well: not a matter of volume
+        if price or power == 0 or abs(size - power) > 0.25 or abs(after) > 0.45:
             continue
-        near = traded[start - 21 : start + 1]
+        near = traded[max(0, first - 21) : first + 1]
         high, low = (
             table.columns.get(name, table.columns["close"])[table.usable[near]] for name in ("high", "low")
         )
         stir = np.maximum(np.log(high / low), np.abs(move[near]))
-        news = up > 0 and stir[-1] > 2.5 * np.median(stir[:-1])
+        news = size > 0 and stir[-1] > 2.5 * np.median(stir[:-1])
         loose = length < 3 and abs(size - power) > 0.13
         if abs(power) == 1 and (news or loose or (end == len(log) and length <= 21)):
             continue
-        last, free = start if length > longest else end - 1, end
-        found.append((int(traded[start]), int(traded[last]) + 1, 10.0**power))
-        log[start:end] -= power  # So that the bars after the block are compared with usual ones
+        last, free = first if length > longest else end - 1, end
+        found.append((int(traded[first]), int(traded[last]) + 1, 10.0**power))
+        log[first:end] -= power  # So that the bars after the block are compared with usual ones
     return found
 
 # %% ../../nbs/1_data/20_levels.ipynb #ba61e3ba

@@ -79,6 +79,9 @@ def read_numbers(
     "Turn a column of text into numbers as far as they are certain."
     if pd.api.types.is_numeric_dtype(cells):
         return cells.astype("float64")
+    numbers = pd.to_numeric(cells, errors="coerce")
+    if decimal == "." and numbers.notna().eq(cells.notna()).all():
+        return numbers.astype("float64")
     text = blank_missing(cells)
     if decimal == ",":
         simple = text.str.fullmatch("[+-]?[0-9]+,[0-9]+").fillna(False)

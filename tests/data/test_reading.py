@@ -493,7 +493,7 @@ def test_both_roads_lead_to_the_same_table(mark: str, tmp_path: Path) -> None:
         regular.reset_index(drop=True), wanted, check_exact=True, check_dtype=False, check_index_type=False
     )
     table, _ = account(put(tmp_path, text))
-    careful, faults = account(put(tmp_path, text.replace("Date", '"Date"')))
+    careful, faults = account(put(tmp_path, text.replace("1999-01-01", '"1999-01-01"')))
     assert faults.empty
     pd.testing.assert_frame_equal(table, careful, check_exact=True)
     pd.testing.assert_frame_equal(table.reset_index(drop=True), wanted, check_exact=True, check_dtype=False)
@@ -524,10 +524,10 @@ def test_what_is_irregular_leaves_the_fast_road_and_is_counted(
 
 
 def test_a_header_longer_than_the_first_look(tmp_path: Path) -> None:
-    names = [f"S{number:039}" for number in range(6_000)]
-    days = [",".join([f"2024-01-0{day}", *["1"] * 6_000]) for day in range(1, 4)]
+    names = [f"S{number:0149}" for number in range(1_500)]
+    days = [",".join([f"2024-01-0{day}", *["1"] * 1_500]) for day in range(1, 4)]
     table, faults = account(put(tmp_path, "\n".join([",".join(["Date", *names]), *days])))
-    assert table.shape == (3, 6_001) and faults.empty
+    assert table.shape == (3, 1_501) and faults.empty
 
 
 def test_the_fast_road_takes_no_word_for_a_missing_value_and_no_truth_for_a_number(tmp_path: Path) -> None:

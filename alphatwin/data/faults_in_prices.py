@@ -149,7 +149,7 @@ def _digit_slip(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | None:
     return [row], size
 
 
-@add_fault("outlier", "bad_extreme", "price_off_by_100", size="usual moves")
+@add_fault("outlier", "bad_extreme", "price_off_by_100", "currency_block", size="usual moves")
 def _decimal_slip(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | None:
     "The decimal point of the close, or of the whole bar, is one place off."
     factor = float(rng.choice([10.0, 0.1]))

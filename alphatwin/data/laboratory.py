@@ -61,7 +61,7 @@ def is_serious(
     severity = one.severity or RULES[one.rule].severity
     return severity in {"error": ("error",), "warning": ("error", "warning")}.get(mildest, (severity,))
 
-
+# %% ../../nbs/1_data/27_laboratory.ipynb #6dc9bd05
 def judge(
     planted: Planted,  # A spoilt table and what was done to it
     found: Iterable[Found],  # What the rules say about it
@@ -183,7 +183,7 @@ def draw_table(
     import matplotlib.pyplot as plt
 
     with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(8.5, 0.19 * len(table) + 0.8), sharey=True)
+        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 0.2 * len(table) + 0.9), sharey=True)
         place = np.arange(len(table))
         names = [name.replace("_", " ") for name in table.index]
         left.barh(place, 100 * table["recall"], color=PALETTE["strategy"], alpha=0.6)

@@ -37,14 +37,12 @@ BACK = 0.3  # Of a jump, how much may be left one bar later
 CLOSE_BY = 5  # Moves that make a second yardstick, for days on which everything is wild
 
 # %% ../../nbs/1_data/22_extremes.ipynb #a060a262
-def _path(table: Table) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    "Close of each usable row, size of the move into it (the first has none), and what sizes are fractions of."
+def _path(table: Table) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    "Close of each usable row, and size of the move into it (the first has none)."
     name = "close" if "close" in table.columns else table.prices[0]
     close = table.of(name)
     before = np.concatenate([close[:1], close[:-1]])
-    unit = np.ones(len(close)) if table.may_be_negative else before
-    move = np.abs(close - before) if table.may_be_negative else np.abs(close / before - 1)
-    return close, move, unit
+    return close, np.abs(close - before) if table.may_be_negative else np.abs(close / before - 1)
 
 
 def _usual(move: NDArray[np.float64], row: int, may_be_negative: bool) -> float:
@@ -67,7 +65,7 @@ def check_outlier(
     )
     if not len(jumps):
         return []
-    close, move, unit = _path(table)
+    close, move = _path(table)
     jumps = jumps[jumps + 1 < len(close)]
     left = np.abs(close[jumps + 1] - close[jumps - 1])
     rows, said = [], []
@@ -99,7 +97,9 @@ def check_extreme(
     "Find highs and lows far outside their bar and the bars beside it."
     if not {"open", "high", "low", "close"} <= table.columns.keys() or len(table.usable) < LEAST + 3:
         return []
-    close, move, unit = _path(table)
+    close, move = _path(table)
+    # Not of the close before alone: that one may be the slip.
+    unit = 1.0 if table.may_be_negative else np.maximum(close, np.concatenate([close[:1], close[:-1]]))
     found = []
     for name, sign, word in (("high", 1.0, "above"), ("low", -1.0, "below")):
         edge = sign * table.of(name)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .findings import NO_TIME, Found, Rule, Table, point_at, point_between
-from .one_pass import BITS, Five, pass_rows
+from .one_pass import BITS, Asked, Five, pass_rows
 from .schema import COLUMNS
 
 # %% ../../nbs/1_data/18_scan.ipynb #4a0de6f7
@@ -53,17 +53,14 @@ def scan_unsorted(
     time: NDArray[np.int64],  # One symbol's times
     columns: Five,  # Its columns
     days: NDArray[np.int64],  # Trading days, and one that never comes
-    floor: float,  # What prices must be above
-    has_volume: bool,  # Whether the fifth column is a volume
+    asked: Asked,  # What prices must be above, whether there is a volume and a calendar
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:  # Bits of each row as it came; counts as in `COUNTED`
     "Scan one symbol whose rows are in no order: sort by time, scan, and carry the bits back."
     order = np.argsort(time, kind="stable")
     sorted_mask, counts = np.zeros(len(time), dtype=np.uint8), np.zeros((1, 9), dtype=np.int64)
     o, h, l, c, v = columns  # noqa: E741
     ordered = o[order], h[order], l[order], c[order], v[order]
-    pass_rows(
-        time[order], ordered, np.array([0, len(time)]), days, floor, has_volume, 0, 1, sorted_mask, counts
-    )
+    pass_rows(time[order], ordered, np.array([0, len(time)]), days, asked, 0, 1, sorted_mask, counts)
     mask = np.empty_like(sorted_mask)
     mask[order] = sorted_mask
     dated = np.flatnonzero(time != NO_TIME)
@@ -80,11 +77,12 @@ def scan_table(
     rows = len(table.time)
     columns = five_columns(table.columns, rows)
     days = NEVER if table.sessions is None else np.concatenate([table.sessions, NEVER])
-    floor, has_volume = -np.inf if table.may_be_negative else 0.0, "volume" in table.columns
+    floor = -np.inf if table.may_be_negative else 0.0
+    asked = Asked(floor, "volume" in table.columns, table.sessions is not None)
     mask, counts = np.zeros(rows, dtype=np.uint8), np.zeros((1, 9), dtype=np.int64)
-    pass_rows(table.time, columns, np.array([0, rows]), days, floor, has_volume, 0, 1, mask, counts)
+    pass_rows(table.time, columns, np.array([0, rows]), days, asked, 0, 1, mask, counts)
     if counts[0, 4] < 0:
-        return scan_unsorted(table.time, columns, days, floor, has_volume)
+        return scan_unsorted(table.time, columns, days, asked)
     return mask, counts[0]
 
 # %% ../../nbs/1_data/18_scan.ipynb #4156b845

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from .calendar import sessions
 from .findings import DAY, NO_TIME
-from .one_pass import BITS, COUNTED, pass_rows
+from .one_pass import BITS, COUNTED, Asked, pass_rows
 from .scan import NEVER, five_columns, scan_unsorted
 from .schema import COLUMNS
 
@@ -101,12 +101,12 @@ def scan_bars(
     edges = time[np.concatenate([starts[:-1], ends - 1])]
     asked = None if zoned or (edges[edges != NO_TIME] % DAY).any() else calendar
     days = _days(asked, edges)
-    floor, has_volume = -np.inf if may_be_negative else 0.0, "volume" in values
+    known = Asked(-np.inf if may_be_negative else 0.0, "volume" in values, asked is not None)
     mask, counts = np.zeros(len(time), dtype=np.uint8), np.zeros((len(symbols), len(COUNTED)), dtype=np.int64)
     cuts = np.searchsorted(starts[:-1], np.linspace(0, len(time), max(workers, 1) + 1)).tolist()
     with ThreadPoolExecutor(max(workers, 1)) as pool:
         jobs = [
-            pool.submit(pass_rows, time, columns, starts, days, floor, has_volume, first, last, mask, counts)
+            pool.submit(pass_rows, time, columns, starts, days, known, first, last, mask, counts)
             for first, last in zip(cuts, cuts[1:], strict=False)
         ]
     for job in jobs:
@@ -116,7 +116,7 @@ def scan_bars(
     for one in late:
         rows = slice(starts[one], ends[one])
         o, h, l, c, v = (column[rows] for column in columns)  # noqa: E741
-        mask[rows], counts[one] = scan_unsorted(time[rows], (o, h, l, c, v), days, floor, has_volume)
+        mask[rows], counts[one] = scan_unsorted(time[rows], (o, h, l, c, v), days, known)
     if order is not None:
         mask[order] = mask.copy()
     index = pd.Index(symbols if names is None else names.take(symbols), name="symbol")

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from .actions import ACTION_RULES, check_actions
+from .crosscheck import CROSS_RULES, EVERY, check_across
 from .extremes import EXTREME_RULES, check_extremes
 from alphatwin.data.findings import (
     FIELDS,
@@ -57,6 +58,7 @@ RULES: dict[str, Rule] = {
         *LEVEL_RULES,
         *ACTION_RULES,
         *EXTREME_RULES,
+        *CROSS_RULES,
     )
 }
 
@@ -136,7 +138,7 @@ class Report:
     @property
     def score(self) -> float:
         "Share of the rows, from 0 to 1, that no error and no warning points at."
-        serious = self.findings[self.findings["severity"] != "info"]
+        serious = self.findings[(self.findings["severity"] != "info") & (self.findings["symbol"] != EVERY)]
         undated = int(serious["time"].isna().sum())
         days = serious.groupby("symbol")["time"].nunique().sum() + undated
         return max(0.0, float(1 - days / self.rows))
@@ -186,15 +188,15 @@ def join_parts(
     return next(iter(parts.values()), pd.Series(dtype="str"))
 
 
-def _judge(frame: pd.DataFrame, symbol: str, known: dict[str, Any]) -> tuple[pd.DataFrame, pd.Series]:
-    "Return findings and verdicts of one symbol's rows."
+def _judge(frame: pd.DataFrame, symbol: str, known: dict[str, Any]) -> tuple[pd.DataFrame, pd.Series, Table]:
+    "Return findings, verdicts and the view of one symbol's rows."
     numbers, cells = coerce(frame, symbol)
     places = zip(cells["row"].tolist(), cells["column"].tolist(), strict=True)
     table = make_table(numbers, texts=dict(zip(places, cells["text"].tolist(), strict=True)), **known)
     zone = pd.DatetimeIndex(numbers.index).tz
     findings = list_findings(run_checks(table), RULES, symbol, None if zone is None else str(zone))
     words = np.array([*SEVERITIES, "ok"])[judge_rows(findings, len(numbers))]
-    return findings, pd.Series(words, index=numbers.index, name="verdict", dtype="str")
+    return findings, pd.Series(words, index=numbers.index, name="verdict", dtype="str"), table
 
 # %% ../../nbs/1_data/23_validation.ipynb #8331abb3
 def _lines(frame: pd.DataFrame, findings: pd.DataFrame) -> pd.Series:
@@ -228,12 +230,15 @@ def validate(
     ]
     gone = Found("unreadable_row", np.full(len(lost), -1), np.full(len(lost), NO_TIME), "row", said)
     judged = {symbol: _judge(part, symbol, known) for symbol, part in parts.items() if len(part)}
-    tables = [findings for findings, _ in judged.values()]
+    tables = [findings for findings, _, _ in judged.values()]
     if isinstance(bars, (str, Path)):
         tables = [
             one.assign(detail=_lines(parts[name], one)) for one, name in zip(tables, judged, strict=True)
         ]
+    if len(judged) > 1:
+        views = {symbol: view for symbol, (_, _, view) in judged.items()}
+        tables.append(check_across(views, pd.concat(tables, ignore_index=True)))
     if len(lost) or not tables:
         tables.insert(0, list_findings([gone], RULES))
-    verdicts = join_parts({symbol: verdict for symbol, (_, verdict) in judged.items()}, bars)
+    verdicts = join_parts({symbol: verdict for symbol, (_, verdict, _) in judged.items()}, bars)
     return Report(pd.concat(tables, ignore_index=True)[FIELDS], rows, verdicts)

@@ -172,7 +172,10 @@ def test_the_index_opens_where_it_closed_on_2004_days(spx: pd.DataFrame) -> None
 def test_the_nasdaq_has_two_days_without_volume() -> None:
     report = at.validate(at.load("IXIC"), calendar="XNYS")
     serious = report.findings[report.findings["severity"] != "info"]
-    assert not report.ok and serious["check"].value_counts().to_dict() == {"zero_volume": 2, "volume_scale": 1}
+    assert not report.ok and serious["check"].value_counts().to_dict() == {
+        "zero_volume": 2,
+        "volume_scale": 1,
+    }
     # On 2012-05-29 the file has 221 million shares, between 1,283 million before and 1,671 million after.
     assert serious.set_index("check").loc["volume_scale", "time"] == pd.Timestamp("2012-05-29")
 
@@ -221,7 +224,7 @@ def test_sessions_are_checked_on_request_and_for_days_alone(market: Callable[...
 
 
 def test_a_long_table_is_looked_at_symbol_by_symbol(year: pd.DataFrame) -> None:
-    sick = value("close", np.nan)(year.copy())
+    sick = value("close", np.nan)(year * 1.5)
     long = pd.concat({"GOOD": year, "SICK": sick}, names=["symbol", "time"])
     report = at.validate(long, calendar="XNYS")
     assert report.findings["symbol"].tolist() == ["SICK"] and rows(report)[0][2] == DAY
@@ -230,13 +233,31 @@ def test_a_long_table_is_looked_at_symbol_by_symbol(year: pd.DataFrame) -> None:
 
 def test_the_same_day_of_two_symbols_counts_twice(year: pd.DataFrame) -> None:
     sick = value("close", np.nan)(year)
-    report = at.validate(pd.concat({"A": sick, "B": sick}, names=["symbol", "time"]))
+    report = at.validate(pd.concat({"A": sick, "B": sick * 1.5}, names=["symbol", "time"]))
     assert report.findings["symbol"].tolist() == ["A", "B"]
     assert report.score == pytest.approx(1 - 2 / 504)
 
 
+def test_the_same_series_under_two_names_is_named(year: pd.DataFrame) -> None:
+    report = at.validate(pd.concat({"A": year, "B": year}, names=["symbol", "time"]))
+    twin = report.findings.iloc[0]
+    assert (twin["check"], twin["symbol"]) == ("identical_series", "B") and "those of A" in twin["detail"]
+
+
+def test_a_day_that_is_bad_in_all_is_the_feeds(year: pd.DataFrame) -> None:
+    sick = {
+        name: value("close", np.nan)(year * factor) for name, factor in (("A", 1.0), ("B", 1.5), ("C", 2.5))
+    }
+    report = at.validate(pd.concat(sick | {"D": year * 3.5}, names=["symbol", "time"]))
+    (feed,) = report.findings[report.findings["symbol"] == "*"].itertuples()
+    assert (feed.check, feed.time) == ("feed_fault", DAY) and "3 of 4 symbols" in feed.detail
+    assert report.score == pytest.approx(1 - 3 / (4 * 252)), (
+        "the feed's finding is about rows that count already"
+    )
+
+
 def test_rows_of_symbols_may_be_mixed(year: pd.DataFrame) -> None:
-    sick = value("close", np.nan)(year.copy())
+    sick = value("close", np.nan)(year * 1.5)
     long = pd.concat({"GOOD": year, "SICK": sick}, names=["symbol", "time"])
     by_day = long.sort_index(level="time", kind="stable")
     assert rows(at.validate(by_day, calendar="XNYS")) == rows(at.validate(long, calendar="XNYS"))

@@ -350,7 +350,8 @@ def test_alpaca_through_load(web: Web) -> None:
     bars = at.load("AAPL", source="alpaca", start="2024-03-08", end="2024-03-11", adjust="all", **options)
     assert bars["close"].tolist() == [171.25, 172.75]
     at.check_bars(bars)
-    assert at.validate(bars, calendar="XNYS").ok
+    # Every session of New York is there and no other day: the only thing to say is that two bars are few.
+    assert set(at.validate(bars, calendar="XNYS").findings["check"]) <= {"short_history"}
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 504])

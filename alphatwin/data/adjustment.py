@@ -54,6 +54,7 @@ def adjust_splits(
     if "volume" in out:
         out["volume"] = out["volume"] * ratio
     out["split"] = 1.0
+    out.attrs["adjust"] = "splits"
     return out
 
 # %% ../../nbs/1_data/02_adjustment.ipynb #a3da46bc
@@ -98,6 +99,8 @@ def adjust_dividends(
     prices = [name for name in PRICES if name in out]
     out[prices] = out[prices].mul(factor, axis=0)
     out["dividend"] = 0.0
+    if "split" not in out or (later_splits(out["split"]) == 1.0).all():
+        out.attrs["adjust"] = "all"
     return out
 
 # %% ../../nbs/1_data/02_adjustment.ipynb #ae6c0d1d

@@ -82,6 +82,16 @@ def test_adjusting_twice_changes_nothing(four: pd.DataFrame, again: Callable[...
     pd.testing.assert_frame_equal(adjust_dividends(adjust_splits(both)), both)
 
 
+def test_the_note_on_the_table_says_what_the_prices_are(four: pd.DataFrame) -> None:
+    assert four.attrs["adjust"] == "none"
+    splits = adjust_splits(four)
+    assert splits.attrs["adjust"] == "splits" and splits.attrs["symbol"] == "AAPL"
+    assert adjust_dividends(splits).attrs["adjust"] == "all"
+    assert adjust_dividends(four).attrs["adjust"] == "none"  # The split is still in it
+    assert adjust_dividends(four.drop(columns="split")).attrs["adjust"] == "all"
+    assert four.attrs["adjust"] == "none"
+
+
 def test_unknown_columns_and_the_own_table_are_left_alone(four: pd.DataFrame) -> None:
     before = four.assign(adj_close=7.0).copy()
     given_bars = before.copy()

@@ -533,6 +533,8 @@ def test_what_does_not_belong_there_is_not_read(evenings: Lake, refusal: Refusal
     copied = place / "20240705T000000000000Z-append.parquet"
     copied.write_bytes(list_vintages(evenings.folder, "X")[-1].path.read_bytes())
     assert refusal(SourceError, evenings.read, "X") == "X: rows overlap; was a file put there by hand?"
+    copied.write_bytes(list_vintages(evenings.folder, "X")[1].path.read_bytes())
+    assert "X: rows overlap" in refusal(SourceError, evenings.read, "X"), "one day twice"
 
 
 def test_other_programs_can_read_it(evenings: Lake) -> None:

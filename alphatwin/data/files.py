@@ -136,7 +136,7 @@ def split_symbols(
     flat = _assemble(time, table.iloc[:, others], [str(table.columns[i]) for i in others])
     names = list(flat.columns)
     if "symbol" in names and len(flat):
-        symbols = flat.pop("symbol").astype("str").fillna("")
+        symbols = flat.pop("symbol").astype("str").str.strip().fillna("")
         return {str(symbol): part for symbol, part in flat.groupby(symbols)}
     if set(names) & set(FIELDS.values()) or flat.empty:
         return {"": flat}

@@ -176,7 +176,7 @@ def remember(
     age = now - kept[1] if kept else None
     if kept and age is not None and pd.Timedelta(0) <= age <= oldest:
         bars, fetched = kept
-        bars.attrs = {"fetched": fetched.isoformat(), "age": age_text(age)}
+        bars.attrs |= {"fetched": fetched.isoformat(), "age": age_text(age)}
         return bars
     try:
         bars = ask().copy(deep=False)
@@ -189,7 +189,7 @@ def remember(
         keep(bars, asked, folder, now)
     except OSError as fault:
         warnings.warn(f"{asked['symbol']}: the answer could not be kept ({fault})", stacklevel=2)
-    bars.attrs = {"fetched": now.isoformat(), "age": "0s"}
+    bars.attrs |= {"fetched": now.isoformat(), "age": "0s"}
     return bars
 
 # %% ../../nbs/1_data/07_cache.ipynb #79797ab8

@@ -149,7 +149,7 @@ def _answer(
         raise SourceError(f"{symbol}: no bars in source {source!r}; its answer was empty")
     names = {str(name).strip().lower() for name in raw.columns} - {"time", "date", "datetime", "timestamp"}
     whole = to_closes(raw, symbol) if len(names) == 1 else to_bars(raw, symbol, (*OPTIONAL, "adj_close"))
-    whole.attrs = {"file": raw.attrs.get("file")}
+    whole.attrs = {key: value for key, value in raw.attrs.items() if isinstance(value, (str, int, float))}
     return whole
 
 
@@ -191,8 +191,8 @@ def _load_one(symbol: str, source: str, asked: dict[str, Any], keeping: Any, opt
     is_path = file is not None and Path(file).name == Path(symbol).name
     name = Path(symbol).name if is_path else symbol
     _enter(bars, {"source": source, "symbol": name} | asked, options, file)
-    bars.attrs = {"symbol": name.partition(".")[0] if is_path else name, "source": source, "adjust": adjust}
-    bars.attrs |= {key: whole.attrs[key] for key in ("fetched", "age") if key in whole.attrs}
+    told = {"symbol": name.partition(".")[0] if is_path else name, "source": source, "adjust": adjust}
+    bars.attrs = {key: value for key, value in whole.attrs.items() if key != "file"} | told
     return bars
 
 # %% ../../nbs/1_data/03_sources.ipynb #961d71ab

@@ -328,7 +328,7 @@ class Vendor:
 def test_young_enough_or_not(tmp_path: Path) -> None:
     vendor, hour = Vendor(), pd.Timedelta(hours=1)
     first = remember(ASKED, vendor, "1d", tmp_path, now=NOON)
-    assert first.attrs == {"fetched": NOON.isoformat(), "age": "0s"} and vendor.asked == 1
+    assert first.attrs.items() >= {"fetched": NOON.isoformat(), "age": "0s"}.items() and vendor.asked == 1
     again = remember(ASKED, vendor, "1d", tmp_path, now=NOON + 24 * hour)
     pd.testing.assert_frame_equal(again, first, check_freq=False)
     assert again.attrs == {"fetched": NOON.isoformat(), "age": "1d"} and vendor.asked == 1

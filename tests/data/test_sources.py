@@ -386,3 +386,27 @@ def test_a_source_is_a_function(refusal: Refusal) -> None:
 def test_an_unknown_option_is_refused_by_name() -> None:
     with pytest.raises(TypeError, match="colour"):
         at.load("AAPL", colour="green")
+
+
+def test_what_a_source_counted_reaches_the_reader() -> None:
+    def answer(symbol: str, start: str | None, end: str | None) -> pd.DataFrame:
+        table = pd.DataFrame({"close": [1.0, 2.0]}, index=pd.DatetimeIndex(["2024-01-02", "2024-01-03"]))
+        table.attrs = {"empty_rows": 3, "file": None, "odd": object()}
+        return table
+
+    at.register_source("mine", answer)
+    bars = at.load("X", source="mine")
+    assert bars.attrs == {"empty_rows": 3, "symbol": "X", "source": "mine", "adjust": "none"}
+    assert "empty_rows" not in str(at.loaded())
+
+
+def test_what_a_source_counted_survives_the_cache(tmp_path: Path) -> None:
+    def answer(symbol: str, start: str | None, end: str | None) -> pd.DataFrame:
+        table = pd.DataFrame({"close": [1.0, 2.0]}, index=pd.DatetimeIndex(["2024-01-02", "2024-01-03"]))
+        table.attrs = {"empty_rows": 3}
+        return table
+
+    at.register_source("mine", answer)
+    for _ in range(2):
+        bars = at.load("X", source="mine", max_age="1d", cache=tmp_path)
+        assert bars.attrs["empty_rows"] == 3 and bars.attrs["age"]

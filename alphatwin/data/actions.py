@@ -54,10 +54,7 @@ ACTION_RULES = (
     ),
 )
 
-# %% ../../nbs/1_data/21_actions.ipynb #2d4f68d7
-STEPS = np.r_[RATIOS, -RATIOS[1:]]  # Splits such as 3:2 and 2:1; reverse splits such as 1:2
-
-
+# %% ../../nbs/1_data/21_actions.ipynb #cc75060a
 def comes_back(
     gap: NDArray[np.float64],  # Logarithmic moves from close to open, one a bar
     move: NDArray[np.float64],  # Logarithmic moves from close to close
@@ -69,6 +66,9 @@ def comes_back(
     near = slice(max(1, here - reach), here + reach + 1)
     away = np.minimum(np.abs(gap[near] + gap[here]), np.abs(move[near] + gap[here]))
     return bool((away < max(6 * size, 0.15 * abs(gap[here]))).any())
+
+# %% ../../nbs/1_data/21_actions.ipynb #2d4f68d7
+STEPS = np.r_[RATIOS, -RATIOS[1:]]  # Splits such as 3:2 and 2:1; reverse splits such as 1:2
 
 
 def looks_like_split(
@@ -151,7 +151,7 @@ def split_days(
     days.pop(0, None)
     return dict(sorted(days.items()))
 
-
+# %% ../../nbs/1_data/21_actions.ipynb #7920327a
 def check_splits(
     story: Story,  # What the table knows
 ) -> list[Found]:  # Under the names split_not_adjusted and split_adjusted_twice

@@ -278,7 +278,8 @@ def reused_at(
         odd = 0 if size < np.log(3) or np.abs(size - RATIOS).min() < 0.05 else 1 if size < np.log(60) else 3
         pause = table.moments[here] - table.moments[here - 1] > 14 * DAY
         evidence = min(abs(traded), abs(money)) + 2 * abs(wild) + odd + pause
-        if level / gap[here] > 0.6 and evidence > (1.5 if size > np.log(2) else 2.5):
+        wanted = (1.5 if size > np.log(2) else 2.5) + ("volume" not in table.columns)
+        if level / gap[here] > 0.6 and evidence > wanted:
             found.append(int(here))
     return found
 

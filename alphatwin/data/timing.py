@@ -66,10 +66,12 @@ def shifted_chain(
     first = np.flatnonzero(np.append(True, ~hangs))
     last = np.append(first[1:], len(day)) - 1
     odds, takens = (np.bincount(chain, x & possible) > 0 for x in (odd, taken))
-    after, before = np.append(day[last[:-1] + 1], np.iinfo(np.int64).max), np.append(-1, day[first[1:] - 1])
+    # At the end of the table (or its start) no bar can collide: five are too few, a week has as many
+    edge = (last + 1 == len(day)) if shift == 1 else (first == 0)
+    after, before = day[np.minimum(last + 1, len(day) - 1)], day[np.maximum(first - 1, 0)]
     free = (after > truth[last]) if shift == 1 else (before < truth[first])
-    edge = (last + 1 < len(day)) if shift == 1 else (first > 0)
-    return (free & (odds | (takens & edge)))[chain] & possible
+    free = np.where(edge, odds & (last - first >= 5), free & (odds | takens))
+    return free[chain] & possible
 
 # %% ../../nbs/1_data/19_timing.ipynb #d8c05302
 def hours_off(

@@ -6,13 +6,11 @@
 __all__ = ['HOW', 'PERIODS', 'merge_bars', 'resample']
 
 # %% ../../nbs/1_data/14_resampling.ipynb #5040ea79
-import warnings
-
 import numpy as np
 import pandas as pd
 
 from .adjustment import later_splits
-from .calendar import sessions
+from .calendar import session_hours, sessions
 from .schema import PRICES, BarsError, check_bars
 
 # %% ../../nbs/1_data/14_resampling.ipynb #0bf401fd
@@ -74,19 +72,7 @@ def _resample_days(bars: pd.DataFrame, to: str, calendar: str | None) -> pd.Data
     last = pd.Series(time, index=time).groupby(group).last()
     return out.set_axis(pd.DatetimeIndex(last, name="time").as_unit("ns"), axis=0)
 
-# %% ../../nbs/1_data/14_resampling.ipynb #93923afa
-def _hours(calendar: str, first: pd.Timestamp, last: pd.Timestamp) -> pd.DataFrame:
-    "Opens and closes (UTC) of the sessions around two moments, indexed by session date."
-    import exchange_calendars
-
-    sessions(calendar, first.tz_localize(None), last.tz_localize(None))  # Refuses an unknown calendar
-    with warnings.catch_warnings():  # exchange_calendars 4.13 uses what pandas 4 will remove
-        warnings.simplefilter("ignore")
-        month = pd.Timedelta(days=31)
-        start, end = (day.tz_localize(None).normalize() for day in (first - month, last + month))
-        return exchange_calendars.get_calendar(calendar, start=start, end=end).schedule[["open", "close"]]
-
-
+# %% ../../nbs/1_data/14_resampling.ipynb #4b2d8f13
 def _resample_hours(bars: pd.DataFrame, calendar: str | None, outside: str) -> pd.DataFrame:
     "Merge intraday bars by session of the exchange."
     time = pd.DatetimeIndex(bars.index)
@@ -96,7 +82,8 @@ def _resample_hours(bars: pd.DataFrame, calendar: str | None, outside: str) -> p
         )
     if calendar is None:
         raise BarsError("sessions need the exchange's calendar: resample(bars, 'session', 'XNYS')")
-    hours = _hours(calendar, time[0], time[-1])
+    days, month = time.tz_localize(None).normalize(), pd.Timedelta(days=31)
+    hours = session_hours(calendar, days[0] - month, days[-1] + month)
     opens, closes = (pd.DatetimeIndex(hours[name]).as_unit("ns").asi8 for name in ("open", "close"))
     moment = time.as_unit("ns").asi8
     place = np.searchsorted(opens, moment, side="right") - 1

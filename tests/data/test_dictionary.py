@@ -117,7 +117,24 @@ def test_entries_are_whole_and_nothing_stands_twice() -> None:
     assert list(dict.fromkeys(table["table"])) == list(TABLES)
 
 
+def test_a_source_without_a_file_leaves_no_file_in_the_ledger() -> None:
+    at.register_source("waves", lambda symbol, start, end: at.load("SPX", start="2018-12"))
+    at.load("SEA", source="waves")
+    (entry,) = [entry for entry in at.loaded().values() if entry["source"] == "waves"]
+    assert "file" not in entry and differences({"loaded": entry}) == []
+
+
 # Which rule looks at which column
+
+
+def test_the_table_says_which_rules_look_at_a_column() -> None:
+    table = data_dictionary().set_index(["table", "column"])["rules"]
+    assert set(table["bars", "volume"].split(", ")) == {
+        *("missing_value", "not_a_number", "not_positive", "zero_volume", "volume_scale")
+    }
+    assert (table[table.index.get_level_values("table") != "bars"] == "").all() and table[
+        "bars", "symbol"
+    ] == ""
 
 
 def test_every_rule_is_listed_and_every_listed_rule_exists() -> None:

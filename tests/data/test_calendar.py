@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import alphatwin as at
-from alphatwin.data.calendar import session_gaps, sessions
+from alphatwin.data.calendar import session_gaps, session_hours, sessions
 
 Refusal = Callable[..., str]
 
@@ -87,3 +87,42 @@ def test_moments_are_refused(refusal: Refusal) -> None:
     hours = pd.date_range("2024-01-02", periods=3, freq="h", tz="UTC")
     sentence = refusal(ValueError, session_gaps, hours, "XNYS")
     assert "daily bars" in sentence and "time zone" in sentence
+
+
+def test_half_days_close_early_and_ordinary_ones_do_not() -> None:
+    hours = session_hours("XNYS", "2024-11-27", "2024-12-02")
+    assert hours["close"].dt.strftime("%H:%M").tolist() == [
+        "21:00",
+        "18:00",
+        "21:00",
+    ]  # Thanksgiving's Friday
+    assert str(hours["open"].dt.tz) == "UTC" and hours.index.name == "time" and hours.index.tz is None
+    assert session_hours("XNYS", "2024-12-24", "2024-12-24")["close"].iloc[0] == pd.Timestamp(
+        "2024-12-24 18:00Z"
+    )
+
+
+def test_opening_moves_with_the_clocks_of_the_exchange() -> None:
+    new_york = session_hours("XNYS", "2024-03-08", "2024-03-11")["open"].dt.strftime("%H:%M")
+    london = session_hours("XLON", "2024-03-28", "2024-04-02")["open"].dt.strftime("%H:%M")
+    tokyo = session_hours("XTKS", "2024-01-04", "2024-07-04")["open"].dt.strftime("%H:%M")
+    assert new_york.tolist() == ["14:30", "13:30"] and london.tolist() == ["08:00", "07:00"]
+    assert set(tokyo) == {"00:00"}
+
+
+def test_hours_and_sessions_are_the_same_days() -> None:
+    for start, end in (
+        ("1999-01-04", "2018-12-31"),
+        ("2024-07-04", "2024-07-04"),
+        ("1872-05-01", "1872-05-09"),
+    ):
+        assert session_hours("XNYS", start, end).index.equals(sessions("XNYS", start, end))
+
+
+def test_a_calendar_that_ends_before_the_year_does_is_asked_for_what_it_knows() -> None:
+    last = pd.Timestamp.now().normalize() + pd.Timedelta(days=200)  # Calendars know about a year ahead
+    assert len(sessions("XNYS", last - pd.Timedelta(days=30), last)) > 15
+
+
+def test_hours_of_an_unknown_exchange_are_refused(refusal: Refusal) -> None:
+    assert "no calendar 'XXXX'" in refusal(ValueError, session_hours, "XXXX", "2024-01-01", "2024-01-31")

@@ -1,0 +1,243 @@
+"Dates a day off, hours an hour off, sessions that are not over: found where they were made, and nowhere else."
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import alphatwin as at
+from alphatwin.data.calendar import session_hours, sessions
+from alphatwin.data.findings import Table, make_table
+from alphatwin.data.timing import TIMING_RULES, check_timing, unfinished
+
+Market = Callable[..., pd.DataFrame]
+
+
+def find(frame: pd.DataFrame, rule: str, calendar: str | None = "XNYS") -> set[int]:
+    "Rows at which a rule points."
+    said = check_timing(make_table(frame, calendar=calendar))
+    return {int(row) for one in said if one.rule == rule for row in one.rows}
+
+
+def closes(time: pd.DatetimeIndex) -> pd.DataFrame:
+    return pd.DataFrame({"close": np.linspace(100.0, 101.0, len(time))}, index=time)
+
+
+def half_hours(first: str, last: str, calendar: str = "XNYS", end: bool = False) -> pd.DatetimeIndex:
+    "Stamps of half-hourly bars, at their beginning or at their end."
+    step = pd.Timedelta("30min")
+    days = session_hours(calendar, first, last)
+    parts = [
+        pd.date_range(opened, closed - step, freq=step)
+        for opened, closed in zip(days["open"], days["close"], strict=True)
+    ]
+    time = pd.DatetimeIndex(np.concatenate([part.as_unit("ns").asi8 for part in parts]), tz="UTC")
+    return time + step if end else time
+
+
+def accused(frame: pd.DataFrame, calendar: str | None = "XNYS") -> list[str]:
+    "Names of the rules that point at something."
+    return [one.rule for one in check_timing(make_table(frame, calendar=calendar)) if len(one.rows)]
+
+
+def test_the_rules() -> None:
+    assert [(rule.name, rule.severity, rule.later) for rule in TIMING_RULES] == [
+        ("shifted_dates", "error", 5),
+        ("unfinished_session", "warning", 1),
+        ("outside_hours", "warning", 0),
+        ("short_history", "info", 252),
+    ]
+
+
+# -- days -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shift", [-1, 1])
+@pytest.mark.parametrize("symbol", ["SPX", "AAPL", "GOOG"])
+def test_a_whole_table_that_is_a_day_off(symbol: str, shift: int) -> None:
+    bars = at.load(symbol)
+    moved = bars.set_axis(bars.index + pd.Timedelta(days=shift), axis=0)
+    assert find(moved, "shifted_dates") == set(range(len(bars)))
+
+
+@given(
+    start=st.integers(1, 200),
+    size=st.integers(1, 60),
+    shift=st.sampled_from([-1, 1]),
+    year=st.integers(2001, 2011),
+)
+def test_a_block_that_is_a_day_off_is_found_row_for_row(start: int, size: int, shift: int, year: int) -> None:
+    time = sessions("XNYS", f"{year}-01-01", f"{year}-12-31").to_numpy().copy()
+    size = min(size, len(time) - start - 6)
+    rows = set(range(start, start + size))
+    time[start : start + size] += np.timedelta64(shift, "D")
+    found = find(closes(pd.DatetimeIndex(time)), "shifted_dates")
+    # One day moved onto a neighbour leaves two chains that explain it; that it is found is what counts.
+    assert found & rows if size <= 3 else len(found ^ rows) <= 5
+
+
+def test_a_week_by_hand() -> None:
+    week = pd.DatetimeIndex(
+        ["2024-01-05", "2024-01-07", "2024-01-08", "2024-01-09", "2024-01-10", "2024-01-11", "2024-01-16"]
+    )
+    assert find(closes(week), "shifted_dates") == {1, 2, 3, 4, 5}
+    detail = [
+        one for one in check_timing(make_table(closes(week), calendar="XNYS")) if one.rule == "shifted_dates"
+    ][0].detail
+    assert detail[0] == "dated the day before: Sun 2024-01-07, should be Mon 2024-01-08"
+
+
+@pytest.mark.parametrize("guest", ["2024-03-03", "2024-03-09", "2024-03-29", "2024-02-19"])
+def test_a_guest_shifts_nobody(guest: str) -> None:
+    "A Sunday, a Saturday, Good Friday and a Monday off, added to a good table."
+    year = sessions("XNYS", "2024-01-01", "2024-12-31")
+    time = year.append(pd.DatetimeIndex([guest])).sort_values()
+    assert find(closes(time), "shifted_dates") == set()
+
+
+@pytest.mark.parametrize("row", [40, 41, 42, 43, 44])
+def test_duplicates_and_missing_sessions_shift_nobody(row: int) -> None:
+    year = sessions("XNYS", "2024-01-01", "2024-12-31")
+    assert find(closes(year.append(year[row : row + 1]).sort_values()), "shifted_dates") == set()
+    assert find(closes(year.delete(row)), "shifted_dates") == set()
+
+
+def test_a_market_that_never_closes_is_not_shifted() -> None:
+    every = pd.date_range("2024-01-01", "2024-12-31", name="time")
+    assert find(closes(every), "shifted_dates") == set()
+
+
+def test_rows_are_named_as_they_came() -> None:
+    year = sessions("XNYS", "2024-01-01", "2024-12-31").to_numpy().copy()
+    monday = int(
+        np.flatnonzero(pd.DatetimeIndex(year).day_of_week == 0)[25]
+    )  # So that no two rows share a date
+    year[monday : monday + 10] -= np.timedelta64(1, "D")
+    order = np.random.default_rng(0).permutation(len(year))
+    found = {int(order[row]) for row in find(closes(pd.DatetimeIndex(year[order])), "shifted_dates")}
+    assert found == set(range(monday, monday + 10))
+
+
+def test_without_a_calendar_nothing_is_said_about_days() -> None:
+    moved = closes(sessions("XNYS", "2020-01-01", "2024-12-31") - pd.Timedelta(days=1))
+    assert accused(moved, calendar=None) == []
+
+
+@pytest.mark.parametrize("symbol", at.samples()["symbol"])
+def test_the_samples_are_where_they_belong(symbol: str) -> None:
+    said = accused(at.load(symbol))
+    assert said == (["short_history"] if symbol == "FB" else [])
+
+
+def test_what_is_said_holds_once_five_later_rows_are_known() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(15):
+        time = sessions("XNYS", "2007-01-01", "2007-12-31").to_numpy().copy()
+        for _ in range(2):
+            start, size = int(rng.integers(5, 230)), int(rng.integers(1, 15))
+            time[start : start + size] += np.timedelta64(int(rng.choice([-1, 1])), "D")
+        table = closes(pd.DatetimeIndex(np.sort(time)))
+        whole = find(table, "shifted_dates")
+        for cut in rng.integers(20, 240, 10):
+            early = find(table[:cut], "shifted_dates")
+            assert {r for r in early if r < cut - 5} == {r for r in whole if r < cut - 5}
+
+
+# -- hours ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("end", [False, True])
+@pytest.mark.parametrize("calendar", ["XNYS", "XLON", "XTKS", "XHKG"])
+def test_a_good_year_of_half_hours(calendar: str, end: bool) -> None:
+    time = half_hours("2015-01-02", "2015-12-31", calendar, end)
+    if calendar in ("XNYS", "XLON"):
+        assert accused(closes(time), calendar) == []
+    else:  # A lunch break inside; the session is judged by its ends
+        assert find(closes(time), "outside_hours", calendar) == set()
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+@pytest.mark.parametrize("end", [False, True])
+def test_a_summer_whose_clock_was_not_changed(hours: int, end: bool) -> None:
+    time = half_hours("2015-01-02", "2015-12-31", end=end)
+    summer = (time > "2015-03-08") & (time < "2015-11-01")
+    moved = pd.DatetimeIndex(np.where(summer, time.asi8 + hours * 3_600_000_000_000, time.asi8), tz="UTC")
+    assert find(closes(moved), "shifted_dates") == set(np.flatnonzero(summer))
+    assert find(closes(moved), "outside_hours") == set()
+
+
+@pytest.mark.parametrize(
+    ("moment", "outside"),
+    [
+        ("2024-12-24 17:30", False),  # Christmas Eve closes at 18:00 UTC
+        ("2024-12-24 18:30", True),
+        ("2024-12-23 18:30", False),
+        ("2024-12-23 21:30", True),
+        ("2024-12-23 14:00", True),
+        ("2024-12-25 16:00", True),  # Christmas
+        ("2024-12-28 16:00", True),  # A Saturday
+    ],
+)
+def test_one_bar_outside_the_hours(moment: str, outside: bool) -> None:
+    time = half_hours("2024-12-20", "2024-12-31").append(pd.DatetimeIndex([pd.Timestamp(moment, tz="UTC")]))
+    assert find(closes(time), "outside_hours") == ({len(time) - 1} if outside else set())
+
+
+def test_the_closing_bell_belongs_to_bars_that_are_stamped_at_their_end() -> None:
+    bell = pd.DatetimeIndex([pd.Timestamp("2024-12-23 21:00", tz="UTC")])
+    assert find(closes(half_hours("2024-12-20", "2024-12-31").append(bell)), "outside_hours")
+    assert not find(closes(half_hours("2024-12-20", "2024-12-31", end=True)), "outside_hours")
+
+
+# -- ends -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_last_row_with_a_time_of_day() -> None:
+    year = sessions("XNYS", "2023-01-01", "2023-12-31")
+    running = year[:-1].append(pd.DatetimeIndex([year[-1] + pd.Timedelta("15h30min")]))
+    again = year.append(pd.DatetimeIndex([year[-1] + pd.Timedelta("15h30min")]))
+    assert find(closes(running), "unfinished_session") == {len(year) - 1}
+    assert find(closes(again), "unfinished_session") == {len(year)}
+    assert find(closes(year), "unfinished_session") == set()
+
+
+def test_a_second_row_for_the_last_session_only() -> None:
+    year = sessions("XNYS", "2023-01-01", "2023-12-31")
+    assert find(closes(year.append(year[-1:])), "unfinished_session") == {len(year)}
+    assert find(closes(year.append(year[100:101]).sort_values()), "unfinished_session") == set()
+
+
+def test_midnights_of_new_york_are_days() -> None:
+    midnight = sessions("XNYS", "2023-01-01", "2023-12-31").tz_localize("America/New_York").tz_convert("UTC")
+    running = midnight[:-1].append(pd.DatetimeIndex([midnight[-1] + pd.Timedelta("15h30min")]))
+    assert accused(closes(midnight)) == ["short_history"]
+    assert "unfinished_session" in accused(closes(running))
+    assert unfinished(midnight.as_unit("ns").asi8) == ""
+
+
+def test_intraday_tables_have_no_running_session_to_report() -> None:
+    assert find(closes(half_hours("2024-12-20", "2024-12-31")), "unfinished_session") == set()
+
+
+@pytest.mark.parametrize(
+    ("rows", "severity"), [(1, "warning"), (59, "warning"), (60, ""), (251, ""), (252, None)]
+)
+def test_how_short_is_short(rows: int, severity: str | None, market: Market) -> None:
+    said = [one for one in check_timing(make_table(market(1, rows))) if one.rule == "short_history"]
+    assert [one.severity for one in said] == ([] if severity is None else [severity])
+    assert all(one.rows.tolist() == [-1] and f"{rows} daily bars" in one.detail[0] for one in said)
+
+
+def test_rows_that_come_twice_do_not_make_a_history_longer(market: Market) -> None:
+    bars = market(1, 200)
+    assert accused(pd.concat([bars, bars]), None)[-1] == "short_history"
+
+
+def test_tables_without_dates_or_rows_are_passed_over() -> None:
+    nowhere = Table(np.full(3, np.iinfo(np.int64).min), {"close": np.ones(3)}, calendar="XNYS")
+    assert (
+        check_timing(nowhere) == [] and check_timing(Table(np.empty(0, np.int64), {}, calendar="XNYS")) == []
+    )

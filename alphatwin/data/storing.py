@@ -158,7 +158,7 @@ def _store(path: Path, table: pd.DataFrame, note: dict[str, Any]) -> None:
     columns |= {name: pa.array(table[name].to_numpy(), from_pandas=True) for name in map(str, table)}
     note |= {"first": str(time[0]), "last": str(time[-1])}
     arrow = pa.table(columns).replace_schema_metadata({"alphatwin": json.dumps(note)})
-    write_atomic(path, lambda part: pq.write_table(arrow, part, compression="zstd"))
+    write_atomic(path, lambda part: pq.write_table(arrow, part, compression="zstd", use_dictionary=False))
 
 # %% ../../nbs/1_data/29_storing.ipynb #9e7eadf8
 @dataclass(frozen=True)

@@ -140,6 +140,13 @@ ENTRIES |= {
     right | float64 | as its column | the value in the second
     difference | float64 | fraction | right over left, less one
     """),
+    "survey": _read(f"""{_SPAN.rstrip()}
+    verdict | text | | fit, look first, not fit or not loaded
+    score | float64 | share | rows that no error and no warning points at
+    errors | int64 | findings | how many of them are errors
+    warnings | int64 | findings | how many of them are warnings
+    why | text | | what was found, or why it could not be loaded
+    """),
     "memberships": _read("""
     symbol | text | | who was a member
     first | date | day | the first day in, inclusive
@@ -160,6 +167,7 @@ TABLES: dict[str, str] = {
     "vintages": "vintages.list_files",
     "moved": "diff_vintages(...).moved",
     "compared": "compare_sources(...).cells",
+    "survey": "health.survey(...).table",
     "memberships": "universe.members, as input",
 }
 MAY_LACK = {("loaded", "file"), ("loaded", "file_sha256")}  # Beside the optional columns of bars

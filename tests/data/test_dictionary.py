@@ -13,6 +13,7 @@ from alphatwin.data.cache import cached, remember
 from alphatwin.data.dictionary import ENTRIES, LOOKED_AT, TABLES, data_dictionary, differences
 from alphatwin.data.faults import all_faults, plant
 from alphatwin.data.findings import FIELDS, list_findings
+from alphatwin.data.health import survey
 from alphatwin.data.repairs import RECORD
 from alphatwin.data.resampling import resample
 from alphatwin.data.scan_market import scan_bars
@@ -52,6 +53,7 @@ def made(tmp_path: Path) -> Iterator[dict[str, pd.DataFrame]]:
         "vintages": list_files(tmp_path),
         "moved": diff_vintages("SPX", "2019-01-01", folder=tmp_path).moved,
         "compared": compare_sources(spx, spoilt).cells,
+        "survey": survey(["SPX"], "XNYS").table,
         "memberships": check_spans(members),
     }
 

@@ -130,6 +130,23 @@ class Report:
         )
         return f"Report(ok={self.ok}, score={self.score:.4f}, {self.rows} bars; findings: {counts or 'none'})"
 
+    def __str__(self) -> str:
+        "Say the verdict in one line, and below it what was found and what to do."
+        findings = self.advice().drop(columns="severity")
+        table = findings.to_string(index=False, justify="left") if len(findings) else "nothing was found"
+        return f"{self.verdict}: {self.score:.2%} of {self.rows} rows are above suspicion\n{table}"
+
+    def _repr_html_(self) -> str:
+        "Show the same in a notebook."
+        line = f"<p><b>{self.verdict}</b>: {self.score:.2%} of {self.rows} rows are above suspicion</p>"
+        return line + (self.advice().to_html(index=False, border=0) if len(self.findings) else "")
+
+    @property
+    def verdict(self) -> str:
+        "What to do with the table as a whole: fit, look first, or not fit."
+        found = set(self.findings["severity"])
+        return "not fit" if "error" in found else "look first" if "warning" in found else "fit"
+
     @property
     def ok(self) -> bool:
         "Whether nothing is worse than info."

@@ -20,6 +20,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("1_data/01_schema.ipynb", "code lines"): "as above",
     ("1_data/23_validation.ipynb", "exported lines"): "the one call, its report, and all rules that they join",
     ("1_data/23_validation.ipynb", "code lines"): "as above",
+    ("1_data/23_validation.ipynb", "cell lines"): "the report is one small class; a class may have 60 lines",
     ("1_data/25_repairs.ipynb", "code lines"): "each step is shown on its own case",
     ("1_data/25_repairs.ipynb", "exported lines"): "the short list of what may be changed, in one place",
     ("1_data/17_findings.ipynb", "cell lines"): "one small class; a class may have 60 lines",

@@ -299,3 +299,13 @@ def test_a_report_cannot_be_changed(year: pd.DataFrame) -> None:
 def test_a_table_full_of_faults_scores_nothing(year: pd.DataFrame) -> None:
     report = at.validate(year.assign(close=np.nan))
     assert report.score == 0.0 and len(report.findings) == 252
+
+
+def test_the_verdict_is_two_words_and_the_advice_stands_below(year: pd.DataFrame) -> None:
+    assert at.validate(year).verdict == "fit" and "nothing was found" in str(at.validate(year))
+    idle = at.validate(value("volume", 0.0)(year.copy()))
+    assert idle.verdict == "look first"
+    sick = at.validate(value("close", np.nan)(year.copy()))
+    assert sick.verdict == "not fit" and str(sick).startswith("not fit: 99.60% of 252 rows")
+    for text in (str(sick), sick._repr_html_()):
+        assert "missing_value" in text and "get the row again" in text

@@ -121,7 +121,9 @@ def test_another_source_says_that_it_does_not_fit(capsys: pytest.CaptureFixture[
     Vendor()
     run(capsys, "update", "FB", "--source", "sample")
     code, _, err = run(capsys, "update", "FB", "--source", "vendor")
-    assert code == 1 and "FB: source sample and vendor do not mix" in err
+    assert (
+        code == 1 and "FB: source sample and vendor, holds bars and closes do not mix; write all of it" in err
+    )
 
 
 def test_files(capsys: pytest.CaptureFixture[str], tmp_path: Path, lake: Lake) -> None:

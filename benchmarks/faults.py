@@ -29,7 +29,13 @@ RESULT = Path(__file__).with_suffix(".json")
 def work(batch: tuple[str, int, int]) -> Tally:
     "Do some experiments with one fault."
     name, first, last = batch
-    return join([experiment(name, number) for number in range(first, last)])
+    done = []
+    for number in range(first, last):
+        try:
+            done.append(experiment(name, number))
+        except Exception as fault:
+            raise RuntimeError(f"{name}, experiment {number}: {type(fault).__name__}: {fault}") from fault
+    return join(done)
 
 
 def plan(name: str, done: int, have: int, wanted: int) -> list[tuple[str, int, int]]:

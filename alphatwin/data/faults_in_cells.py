@@ -81,7 +81,7 @@ def _swapped_high_low(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | 
     return [row], 1.0
 
 # %% ../../nbs/1_data/26_faults_in_cells.ipynb #29461607
-@add_fault("stale_run", needs="closes", size="repeats")
+@add_fault("stale_run", needs="closes", gap=500, size="repeats")
 def _stale_closes(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | None:
     "In a table of closes, a close is repeated for some days."
     rows = sheet.block(row, rng, 2, 20)
@@ -89,7 +89,7 @@ def _stale_closes(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | None
     return rows, float(len(rows))
 
 
-@add_fault("stale_run", size="repeats")
+@add_fault("stale_run", gap=500, size="repeats")
 def _stale_bars(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | None:
     "A whole bar is repeated, volume and all."
     rows = sheet.block(row, rng, 1, 10)

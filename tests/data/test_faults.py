@@ -89,21 +89,33 @@ def test_spread_is_even_in_the_logarithm() -> None:
     assert abs(drawn.mean()) < 0.1 and 0.32 < (np.abs(drawn) < 1).mean() < 0.35
 
 
-def test_usual_is_the_median_of_the_moves_before() -> None:
-    moves = np.r_[0.5, np.tile([0.01, -0.02, 0.03], 40)]
+def test_blocks_have_every_length_and_end_with_the_table() -> None:
+    sheet = Sheet(at.load("IBM")[:100])
+    rng = np.random.default_rng(0)
+    assert {len(sheet.block(20, rng, 2, 5)) for _ in range(300)} == {2, 3, 4, 5}
+    assert {len(sheet.block(97, rng, 2, 5)) for _ in range(300)} == {2, 3}
+    assert sheet.block(99, rng, 2, 5).tolist() == [99]
+
+
+def test_usual_is_the_median_of_the_sixty_three_moves_before() -> None:
+    moves = np.full(120, 0.03)
+    moves[0], moves[37:69] = 0.5, 0.01  # Of the 63 before row 100, 32 are small and 31 are not
     close = 100 * np.cumprod(1 + moves)
     bars = pd.DataFrame({"close": close}, index=pd.bdate_range("2020-01-01", periods=len(close)))
-    assert Sheet(bars).usual(100) == pytest.approx(0.02)
+    assert Sheet(bars).usual(100) == pytest.approx(0.01)
+    assert Sheet(bars).usual(99) == pytest.approx(0.01) and Sheet(bars).usual(101) == pytest.approx(0.03)
+    assert Sheet(bars).usual(5) == Sheet(bars).usual(64) == pytest.approx(0.03)
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_same_seed_plants_the_same_and_the_true_table_stays(name: str) -> None:
     bars = true_table(name)
-    before = bars.copy()
+    before, times = bars.copy(), pd.DatetimeIndex(bars.index).asi8.copy()
     one, two, other = plant(name, bars, 5), plant(name, bars, 5), plant(name, bars, 6)
     pd.testing.assert_frame_equal(one.bars, two.bars)
     assert np.array_equal(one.moment, two.moment) and np.array_equal(one.sizes, two.sizes)
     pd.testing.assert_frame_equal(bars, before, check_exact=True)
+    assert np.array_equal(pd.DatetimeIndex(bars.index).asi8, times)
     if name not in ("newest_first", "dated_day_before"):
         assert not one.bars.equals(other.bars)
 

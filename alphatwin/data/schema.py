@@ -35,7 +35,9 @@ DECLARATION = {
     "close": Field("price", "last price of the bar"),
     "volume": Field("units traded", "shares, contracts or coins that changed hands"),
     "dividend": Field("price", "cash per share, on the ex-date; 0 on other days", required=False),
-    "split": Field("new per old share", "2 for two-for-one, on the day it takes effect; 0 elsewhere", False),
+    "split": Field(
+        "new per old share", "2 for two-for-one, on the day it takes effect; 0 or 1 elsewhere", False
+    ),
 }
 PRICES = ("open", "high", "low", "close")
 COLUMNS = tuple(name for name, field in DECLARATION.items() if field.required)

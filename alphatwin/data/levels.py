@@ -199,16 +199,16 @@ def block_of_volume(
     int, int, float, float
 ]:  # First, the one after the last, how far off, how far off the bars after it
     "Follow a block of volumes that begins, or ends, with a jump."
-    before, older = np.median(log[start - 21 : start]), log[max(0, start - 147) : start - 21]
+    before, now = np.median(log[start - 21 : start]), np.median(log[start : start + 21])
     up = 1.0 if log[start] > before else -1.0
     back = np.flatnonzero(up * (log[start : start + longest + 1] - before) < 0.5)
-    if (
-        not len(back)
-        and len(older) >= 21
-        and abs(np.median(log[start : start + 21]) - np.median(older)) < 0.35
-    ):
-        first = int(np.flatnonzero(np.abs(log[:start] - np.median(older)) < 0.5)[-1]) + 1
-        return first, start, float(np.median(log[first:start]) - np.median(older)), 0.0
+    for ago in (
+        range(21, 127, 21) if not len(back) else ()
+    ):  # Has it been here before? Then the block ends here
+        older = np.median(log[max(0, start - ago - 21) : start - ago]) if start >= ago + 10 else np.inf
+        first = int(np.flatnonzero(np.append(-1.0, np.abs(log[:start] - older)) < 0.5)[-1])
+        if abs(now - older) < 0.35 and first < start:
+            return first, start, float(np.median(log[first:start]) - older), 0.0
     end = start + int(back[0]) if len(back) else min(start + longest + 1, len(log))
     after = float(np.median(log[end : end + 10]) - before) if len(back) else 0.0
     return start, end, float(np.median(log[start : min(end, start + 21)]) - before), after

@@ -50,7 +50,7 @@ ACTION_RULES = (
         "error",
         "adj_close moves against close where nothing was paid or split",
         "compute adj_close anew from close, split and dividend",
-        later=20,
+        later=64,
     ),
 )
 

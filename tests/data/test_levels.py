@@ -1,6 +1,7 @@
 "Pence, other currencies, other units of volume, other companies: found where they were planted, and nowhere else."
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -44,9 +45,14 @@ def scaled(bars: pd.DataFrame, rows: slice, factor: float, columns: list[str] | 
     return spoilt
 
 
+@lru_cache
+def adjusted(symbol: str) -> pd.DataFrame:
+    return at.load(symbol, adjust="all")
+
+
 def year(symbol: str, number: int) -> pd.DataFrame:
     "A piece of 300 bars of a clean series."
-    return at.load(symbol, adjust="all").iloc[300 * number : 300 * number + 300]
+    return adjusted(symbol).iloc[300 * number : 300 * number + 300]
 
 
 def test_the_rules() -> None:
@@ -318,7 +324,7 @@ def test_what_is_said_holds_once_enough_later_rows_are_known() -> None:
     rng = np.random.default_rng(2)
     later = {rule.name: rule.later for rule in LEVEL_RULES}
     for seed in range(24):
-        bars = at.load(SHARES[seed % 6], adjust="all").iloc[60 * seed : 60 * seed + 700].copy()
+        bars = adjusted(SHARES[seed % 6]).iloc[60 * seed : 60 * seed + 700].copy()
         for start in (100, 300, 500):
             size, factor = int(rng.integers(1, 90)), float(rng.choice([100, 0.01, 1.3, 0.6, 10, 0.001]))
             columns = ["volume"] if rng.random() < 0.4 else PRICES

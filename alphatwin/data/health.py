@@ -54,9 +54,8 @@ class Survey:
         counts = self.table["verdict"].value_counts()
         parts = [f"{counts[name]} {name}" for name in VERDICTS if name in counts]
         together = int((self.findings["symbol"] == EVERY).sum())
-        return f"{len(self.table)} series: {', '.join(parts)}" + f"; {together} faults of the feed" * (
-            together > 0
-        )
+        said = f"{len(self.table)} series: {', '.join(parts)}"
+        return said + (f"; {together} fault{'s' * (together > 1)} of the whole feed" if together else "")
 
     def plot(self) -> Any:  # A closed matplotlib Figure
         "Draw symbols against rules: how often each rule spoke, coloured by severity."

@@ -21,9 +21,10 @@ FAULTY = ("warning", "error")
 
 def _mark(verdicts: pd.Series) -> pd.DataFrame:
     "Return day, symbol and fault of every row that was judged."
-    unknown = sorted(set(verdicts.astype(str)) - {"ok", "info", *FAULTY})
-    if unknown:
-        raise ValueError(f"a verdict is ok, info, warning or error, got {unknown[0]!r}; use report.verdicts")
+    unknown = verdicts[~verdicts.isin(["ok", "info", *FAULTY])]
+    if len(unknown):
+        where = f"row {unknown.index[0]}: a verdict is ok, info, warning or error"
+        raise ValueError(f"{where}, got {unknown.iloc[0]!r}; use report.verdicts")
     time = pd.DatetimeIndex(verdicts.index.get_level_values(-1))
     if time.hasnans:
         raise ValueError(

@@ -438,7 +438,7 @@ def test_what_is_said_holds_once_enough_later_rows_are_known() -> None:
             early = find(bars[:cut], "none", "info")
             for rule, wait in later.items():
                 old, new = (
-                    {row for row in said.get(rule, set()) if row < cut - 1 - wait} for said in (early, whole)
+                    {row for row in said.get(rule, set()) if row < cut - 1 - wait} for said in (early, final)
                 )
                 assert old == new, (seed, cut, rule)
 

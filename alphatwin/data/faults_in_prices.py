@@ -142,7 +142,7 @@ def _digit_slip(sheet: Sheet, row: int, rng: Rng) -> tuple[Rows, float] | None:
     else:
         digits[places[one]] = str(rng.integers(0, 10))
     value, usual = float("".join(digits)), sheet.usual(row)
-    if value < 0.01 or abs(value / close[row] - 1) < 1e-6 or abs(value - round(close[row], 2)) < 0.005:
+    if value < 0.01 or abs(value - round(close[row], 2)) < 0.005:
         return None
     size, close[row] = abs(value / close[row] - 1) / usual, value
     sheet.enclose(row)

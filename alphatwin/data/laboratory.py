@@ -189,7 +189,7 @@ def draw_table(
         left.barh(place, 100 * table["recall"], color=PALETTE["strategy"], alpha=0.6)
         left.hlines(place, 100 * table["recall_low"], 100 * table["recall_high"], color=PALETTE["ink"])
         left.plot(100 * table["seen"], place, "|", color=PALETTE["second"], ms=8)
-        left.set(yticks=place, xlabel="found, % (bar: 95 %); stroke: seen by any rule", title="Recall")
+        left.set(yticks=place, xlabel="found, %; stroke: seen by any rule", title="Recall")
         left.set_yticklabels(names, fontsize=7)
         left.invert_yaxis()
         right.barh(place, table["per_1000"].fillna(0.0), color=PALETTE["loss"], alpha=0.6)

@@ -226,12 +226,15 @@ def test_bars_that_contradict_themselves() -> None:
 
 def test_stale_runs_repeat_what_was_before() -> None:
     for name, columns in {"stale_bars": [*PRICES, "volume"], "stale_closes": ["close"]}.items():
-        _, planted = do(name, seed=3)
-        for row in planted.row:
-            assert (planted.bars[columns].iloc[row] == planted.bars[columns].iloc[row - 1]).all()
-        counted = np.bincount(planted.case)
-        assert np.array_equal(counted, planted.sizes)
-        assert counted.min() <= 2 and counted.max() >= 8
+        lengths = []
+        for seed in range(30):
+            _, planted = do(name, seed)
+            table = planted.bars[columns].to_numpy()
+            assert (table[planted.row] == table[planted.row - 1]).all()
+            assert np.array_equal(np.bincount(planted.case), planted.sizes)
+            lengths.extend(planted.sizes)
+        assert min(lengths) == {"stale_bars": 1, "stale_closes": 2}[name]
+        assert max(lengths) == {"stale_bars": 10, "stale_closes": 20}[name]
     bars, filled = do("filled_forward", seed=3)
     first = filled.row[np.r_[True, np.diff(filled.case) > 0]]
     assert (filled.bars["volume"].iloc[filled.row] == 0).all()
@@ -244,7 +247,9 @@ def test_copied_opens_and_short_histories() -> None:
     assert np.array_equal(table["open"].iloc[copied.row], table["close"].iloc[copied.row - 1])
     assert ((table["high"] >= table["open"]) & (table["low"] <= table["open"])).all()
     assert copied.sizes[0] == pytest.approx(len(copied.row) / len(table), abs=0.05)
-    lengths = [len(do("short_history", seed)[1].bars) for seed in range(100)]
+    short = [do("short_history", seed)[1] for seed in range(100)]
+    lengths = [len(planted.bars) for planted in short]
+    assert lengths == [planted.sizes[0] for planted in short]
     assert min(lengths) >= 5 and max(lengths) <= 250 and sum(n < 60 for n in lengths) > 30
 
 
@@ -266,6 +271,9 @@ def test_units() -> None:
 
 
 def test_another_currency_is_one_rate_that_wanders_a_little() -> None:
+    lengths = np.concatenate([np.bincount(do("currency_block", seed)[1].case) for seed in range(30)])
+    assert lengths.max() == 60 or 50 < lengths.max() < 60
+    assert 0.4 < (lengths < 18).mean() < 0.6  # The middle of 5 and 60 in the logarithm
     bars, planted = do("currency_block", seed=3)
     ratio = planted.bars["close"].iloc[planted.row].to_numpy() / bars["close"].iloc[planted.row].to_numpy()
     away = np.abs(np.log(np.maximum(ratio, 1 / ratio) / planted.sizes[planted.case]))
@@ -298,6 +306,10 @@ def test_lost_rows_are_gone_and_nothing_else_is() -> None:
     assert (planted.row == -1).all()
     assert planted.bars.equals(bars.drop(index=pd.DatetimeIndex(planted.moment.view("M8[ns]"))))
     assert planted.sizes.sum() == len(planted.moment) and planted.sizes.max() <= 10
+    # A table that ends earlier lacks nothing that can be seen, so the last row is never lost.
+    spoil, rng = FAULTS["lost_sessions"].spoil, np.random.default_rng(0)
+    assert spoil(Sheet(bars), len(bars) - 1, rng) is None
+    assert max(max(spoil(Sheet(bars), len(bars) - 3, rng)[0]) for _ in range(20)) == len(bars) - 2
 
 
 def test_duplicates_stand_side_by_side() -> None:
@@ -360,7 +372,9 @@ def test_the_running_session() -> None:
         assert len(twice.bars) == len(bars) + 1 and (last.index.normalize() == bars.index[-1]).all()
         part = last["volume"].min() / last["volume"].max()
         assert part == pytest.approx(twice.sizes[0])
-        clocked += last.index[-1] != last.index[-1].normalize()
+        clock = last.index != last.index.normalize()
+        assert last["volume"].iloc[1 if clock.any() else 0] == last["volume"].min()
+        clocked += clock.any()
         bars, one = do("running_session", seed)
         clock = one.bars.index[-1] - bars.index[-1]
         assert pd.Timedelta("9h30min") < clock < pd.Timedelta("16h")

@@ -17,11 +17,23 @@ if TYPE_CHECKING:
     from alphatwin.backtest.result import Result, load_result
     from alphatwin.backtest.vector import backtest
     from alphatwin.content.narration import record
+    from alphatwin.data.adjustment import adjust_dividends, adjust_splits
+    from alphatwin.data.cache import cached
     from alphatwin.data.catalogue import samples
     from alphatwin.data.cleaning import clean
-    from alphatwin.data.schema import BarsError, check_bars, to_bars
+    from alphatwin.data.currency import convert_currency, to_major
+    from alphatwin.data.dictionary import data_dictionary
+    from alphatwin.data.health import survey
+    from alphatwin.data.lake import Lake
+    from alphatwin.data.macro import load_factors
+    from alphatwin.data.monitoring import control_chart, daily_quality
+    from alphatwin.data.resampling import resample
+    from alphatwin.data.schema import BarsError, check_bars, to_bars, to_closes
+    from alphatwin.data.second_source import compare_sources
     from alphatwin.data.sources import SourceError, load, loaded, register_source
-    from alphatwin.data.validation import validate
+    from alphatwin.data.universe import members, membership
+    from alphatwin.data.validation import rule_table, validate
+    from alphatwin.data.vintages import diff_vintages
     from alphatwin.metrics.drawdowns import calmar, drawdown, max_drawdown
     from alphatwin.metrics.returns import cagr, simple_returns, total_return
     from alphatwin.metrics.risk import sharpe, sortino, volatility
@@ -37,11 +49,23 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "backtest.causality": ["LookAheadError", "certify"],
         "backtest.result": ["Result", "load_result"],
         "content.narration": ["record"],
+        "data.adjustment": ["adjust_dividends", "adjust_splits"],
+        "data.cache": ["cached"],
         "data.catalogue": ["samples"],
         "data.cleaning": ["clean"],
-        "data.schema": ["BarsError", "check_bars", "to_bars"],
+        "data.currency": ["convert_currency", "to_major"],
+        "data.dictionary": ["data_dictionary"],
+        "data.health": ["survey"],
+        "data.lake": ["Lake"],
+        "data.macro": ["load_factors"],
+        "data.monitoring": ["control_chart", "daily_quality"],
+        "data.resampling": ["resample"],
+        "data.schema": ["BarsError", "check_bars", "to_bars", "to_closes"],
+        "data.second_source": ["compare_sources"],
         "data.sources": ["SourceError", "load", "loaded", "register_source"],
-        "data.validation": ["validate"],
+        "data.universe": ["members", "membership"],
+        "data.validation": ["rule_table", "validate"],
+        "data.vintages": ["diff_vintages"],
         "metrics.drawdowns": ["calmar", "drawdown", "max_drawdown"],
         "metrics.returns": ["cagr", "simple_returns", "total_return"],
         "metrics.risk": ["sharpe", "sortino", "volatility"],

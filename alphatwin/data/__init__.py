@@ -12,19 +12,47 @@ import lazy_loader
 
 # %% ../../nbs/1_data/00_data.ipynb #9d7af1c5
 if TYPE_CHECKING:
+    from alphatwin.data.adjustment import adjust_dividends, adjust_splits
+    from alphatwin.data.cache import cached
     from alphatwin.data.catalogue import samples
     from alphatwin.data.cleaning import clean
-    from alphatwin.data.schema import BarsError, check_bars, to_bars
+    from alphatwin.data.currency import convert_currency, to_major
+    from alphatwin.data.dictionary import data_dictionary
+    from alphatwin.data.health import Survey, survey
+    from alphatwin.data.lake import Lake
+    from alphatwin.data.macro import load_factors
+    from alphatwin.data.monitoring import control_chart, daily_quality
+    from alphatwin.data.resampling import resample
+    from alphatwin.data.scan_market import scan_bars
+    from alphatwin.data.schema import BarsError, check_bars, to_bars, to_closes
+    from alphatwin.data.second_source import Comparison, compare_sources
     from alphatwin.data.sources import SourceError, load, loaded, register_source
-    from alphatwin.data.validation import Report, validate
+    from alphatwin.data.universe import members, membership
+    from alphatwin.data.validation import Report, rule_table, validate
+    from alphatwin.data.vintages import diff_vintages
+    from alphatwin.data.web import fetch, retry
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "adjustment": ["adjust_dividends", "adjust_splits"],
+        "cache": ["cached"],
         "catalogue": ["samples"],
         "cleaning": ["clean"],
-        "schema": ["BarsError", "check_bars", "to_bars"],
+        "currency": ["convert_currency", "to_major"],
+        "dictionary": ["data_dictionary"],
+        "health": ["Survey", "survey"],
+        "lake": ["Lake"],
+        "macro": ["load_factors"],
+        "monitoring": ["control_chart", "daily_quality"],
+        "resampling": ["resample"],
+        "scan_market": ["scan_bars"],
+        "schema": ["BarsError", "check_bars", "to_bars", "to_closes"],
+        "second_source": ["Comparison", "compare_sources"],
         "sources": ["SourceError", "load", "loaded", "register_source"],
-        "validation": ["Report", "validate"],
+        "universe": ["members", "membership"],
+        "validation": ["Report", "rule_table", "validate"],
+        "vintages": ["diff_vintages"],
+        "web": ["fetch", "retry"],
     },
 )

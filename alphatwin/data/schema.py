@@ -52,6 +52,12 @@ class BarsError(ValueError):
         self.rows = rows
 
 # %% ../../nbs/1_data/01_schema.ipynb #897188ec
+def _out_of_range(time: pd.DatetimeIndex) -> np.ndarray:
+    "Mark dates that nanoseconds cannot hold: before 1678 and after 2261."
+    year = np.asarray(time.year, dtype="float64")
+    return (year < 1678) | (year > 2261)
+
+
 def to_time(
     values: pd.Index | pd.Series,  # Dates or moments: text, Python dates or pandas times
 ) -> pd.DatetimeIndex:  # Plain dates (daily) or UTC moments (intraday), named `time`
@@ -69,6 +75,11 @@ def to_time(
         ) from None
     if time.hasnans:
         raise BarsError(f"time: row {int(np.flatnonzero(time.isna())[0])} has no date; drop or date it")
+    far = _out_of_range(time)
+    if far.any():
+        raise BarsError(
+            f"time: row {int(np.flatnonzero(far)[0])} is dated {time[far][0].year}; no market was"
+        )
     daily = bool((time == time.normalize()).all())
     if time.tz is not None:
         time = time.tz_localize(None) if daily else time.tz_convert("UTC")
@@ -181,6 +192,7 @@ def coerce(
         time = pd.DatetimeIndex(pd.to_datetime(dates, format="ISO8601", errors="coerce"))
     except ValueError:  # local times of a whole year carry two offsets from UTC
         time = pd.DatetimeIndex(pd.to_datetime(dates, format="ISO8601", errors="coerce", utc=True))
+    time = pd.DatetimeIndex(time.where(~_out_of_range(time)))
     if time.tz is not None:
         daily = bool((time.dropna() == time.dropna().normalize()).all())
         time = time.tz_localize(None) if daily else time.tz_convert("UTC")

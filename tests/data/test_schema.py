@@ -294,3 +294,12 @@ def test_pandera_says_what_validate_says(aapl: pd.DataFrame) -> None:
             schema.validate(table, lazy=True)
         assert set(caught.value.failure_cases["index"]) == {pd.Timestamp("2004-06-15")}, rule
         assert rule in set(at.validate(table).findings["check"])
+
+
+def test_dates_that_no_clock_holds_are_named(refusal: Refusal) -> None:
+    "Databases write 9999-12-31 for `open end`."
+    table = pd.DataFrame({"Date": ["2024-01-02", "9999-12-31", "0001-01-01"], "close": [1.0, 2.0, 3.0]})
+    numbers, cells = coerce(table)
+    assert numbers.index.isna().tolist() == [False, True, True]
+    assert cells["text"].tolist() == ["9999-12-31", "0001-01-01"]
+    assert "row 1 is dated 9999" in refusal(BarsError, to_time, table["Date"])

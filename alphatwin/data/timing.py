@@ -129,18 +129,21 @@ def check_timing(
     if running:
         found.append(point_at(table, "unfinished_session", rows[-1:], "time", running))
     whole = table.daily or bool(len(time) > 2 and np.median(np.diff(time)) >= 0.8 * DAY)
-    if whole and len(np.unique(time)) < 252:
-        bars = f"{len(np.unique(time))} daily bars"
-        found.append(Found("short_history", np.array([-1]), time[:1], "time", [bars]))
+    bars = 1 + int(np.count_nonzero(np.diff(time)))
+    if whole and bars < 252:
+        severity = "warning" if bars < 60 else ""
+        found.append(
+            Found("short_history", np.array([-1]), time[:1], "time", [f"{bars} daily bars"], severity)
+        )
     if table.calendar is None:
         return found
     if table.daily:
         ends = pd.Timestamp(time[0] - 7 * DAY).normalize(), pd.Timestamp(time[-1] + 7 * DAY).normalize()
         traded = sessions(table.calendar, *ends).as_unit("ns").asi8 // DAY
-        early = shifted_chain(time // DAY, traded, 1)
-        late = shifted_chain(time // DAY, traded, -1) & ~early
-        for shift, side, chain in ((1, "before", early), (-1, "after", late)):
-            there = rows[chain]
+        for shift, side in ((1, "before"), (-1, "after")):
+            there = rows[shifted_chain(time // DAY, traded, shift)]
+            if not len(there):
+                continue
             stamps = pd.DatetimeIndex(table.time[there])
             true = (stamps + pd.Timedelta(days=shift)).strftime("%a %Y-%m-%d")
             said = zip(stamps.strftime("%a %Y-%m-%d"), true, strict=True)

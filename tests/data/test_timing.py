@@ -253,3 +253,9 @@ def test_a_row_moves_one_way_only(aapl: pd.DataFrame) -> None:
         if len(one.rows) and one.rule == "shifted_dates"
     ]
     assert moved.rows.tolist() == list(range(252)) and all("day before" in said for said in moved.detail)
+
+
+def test_a_table_of_one_saturday_is_outside_all_hours() -> None:
+    saturday = pd.date_range("2024-06-15 14:00", periods=5, freq="30min", tz="UTC")
+    assert find(closes(saturday), "outside_hours") == set(range(5))
+    assert find(closes(pd.DatetimeIndex(["2024-06-15"])), "shifted_dates") == set()

@@ -72,6 +72,12 @@ def test_the_last_bar_and_the_first_ones_are_not_judged() -> None:
         assert rows_of(check_outlier(closes(early))) == found
 
 
+def test_the_bar_before_the_last_is_judged_once() -> None:
+    close = steady()
+    close[-2] *= 2
+    assert rows_of(check_outlier(closes(close))) == [98]
+
+
 def test_a_week_of_storm_raises_the_line() -> None:
     "Three large moves of the last five, and a slip of 13 % is no surprise; two are not enough."
     for large, found in ((2, [60]), (3, [])):
@@ -108,6 +114,14 @@ def test_prices_that_may_be_negative_are_measured_in_points() -> None:
         close[60] = close[59] + size
         close[61] = close[59]
         assert rows_of(check_outlier(closes(close, may_be_negative=True))) == found
+
+
+def test_points_that_hardly_move_have_no_yardstick_at_all() -> None:
+    "Twelve per cent means nothing to a spread of 0.01."
+    still = np.full(100, 0.01)
+    still[60] = 5.0
+    assert rows_of(check_outlier(closes(still, may_be_negative=True))) == []
+    assert rows_of(check_outlier(closes(still))) == [60]
 
 
 def test_what_cannot_be_used_is_stepped_over() -> None:

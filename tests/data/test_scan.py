@@ -188,6 +188,15 @@ def test_rows_without_a_date() -> None:
     ]
 
 
+def test_an_infinite_price_is_missing_and_not_negative_as_well(year: pd.DataFrame) -> None:
+    year.loc[JUNE, ["open", "low"]] = -np.inf, -1.0
+    row = int(year.index.get_loc(JUNE))
+    assert found_in(year) == [
+        ("missing_value", row, "open", "no finite value"),
+        ("not_positive", row, "low", "low is -1"),
+    ]
+
+
 def test_oil_at_minus_37() -> None:
     "WTI closed at -37.63 on 2020-04-20. Where prices may be negative that is no fault of the value."
     days = pd.DatetimeIndex(["2020-04-17", "2020-04-20", "2020-04-21"], name="time")

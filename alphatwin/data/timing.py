@@ -131,17 +131,15 @@ def check_timing(
     whole = table.daily or bool(len(time) > 2 and np.median(np.diff(time)) >= 0.8 * DAY)
     bars = 1 + int(np.count_nonzero(np.diff(time)))
     if whole and bars < 252:
-        severity = "warning" if bars < 60 else ""
-        found.append(
-            Found("short_history", np.array([-1]), time[:1], "time", [f"{bars} daily bars"], severity)
-        )
+        found.append(Found("short_history", np.array([-1]), time[:1], "time", [f"{bars} daily bars"]))
     if table.calendar is None:
         return found
     if table.daily:
         ends = pd.Timestamp(time[0] - 7 * DAY).normalize(), pd.Timestamp(time[-1] + 7 * DAY).normalize()
         traded = sessions(table.calendar, *ends).as_unit("ns").asi8 // DAY
-        for shift, side in ((1, "before"), (-1, "after")):
-            there = rows[shifted_chain(time // DAY, traded, shift)]
+        early, late = (shifted_chain(time // DAY, traded, shift) for shift in (1, -1))
+        for shift, side, chain in ((1, "before", early), (-1, "after", late & ~early)):
+            there = rows[chain]
             if not len(there):
                 continue
             stamps = pd.DatetimeIndex(table.time[there])

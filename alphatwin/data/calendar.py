@@ -43,8 +43,10 @@ def session_hours(
 ) -> pd.DataFrame:  # Columns open and close in UTC, one row a session, named `time`
     "Return when an exchange opened and closed, half days included."
     first, last = pd.Timestamp(start), pd.Timestamp(end)
-    # Whole years are asked for again and again, and calendars refuse very short spans.
-    known = _years(calendar, first.year, last.year)
+    # Making a calendar takes half a second: whole decades are made once and asked for again and again.
+    known = _years(calendar, first.year // 10 * 10, last.year // 10 * 10 + 9)
+    if known is None:  # The calendar does not reach so far
+        known = _years(calendar, first.year, last.year)
     if known is None:
         known = _ask(calendar, first, last)
     return known.iloc[known.index.searchsorted(first) : known.index.searchsorted(last, side="right")]

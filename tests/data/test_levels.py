@@ -100,6 +100,7 @@ def test_half_days_have_a_low_volume_and_nobody_minds() -> None:
         ([100, 101, 1010, 1020, 102], [0, 0, 0, 0, 0]),  # Ten is another rule's
         ([100, 101, 5000, 5100, 102], [0, 0, 0, 0, 0]),  # Fifty is nobody's
         ([100, 10000, 1.0, 101, 102], [0, 1, -1, 0, 0]),
+        ([100, 100, 100, 3000, 3000, 300_000, 100, 100], [0] * 8),  # Of no level that is known: not judged
         ([100.0], [0]),
     ],
 )
@@ -117,7 +118,8 @@ def test_a_block_beside_a_crash_ends_where_it_ends() -> None:
     bars = at.load("AAPL")["2000-06-22":"2001-06-30"]
     row = bars.index.get_loc("2000-09-28")
     for factor in (0.01, 100.0):
-        assert find(scaled(bars, slice(row, row + 1), factor))["price_off_by_100"] == {row}
+        spoilt = scaled(scaled(bars, slice(row, row + 1), factor), slice(row + 40, row + 43), 100.0)
+        assert find(spoilt)["price_off_by_100"] == {row, row + 40, row + 41, row + 42}
 
 
 def test_the_level_that_lasted_longer_is_the_usual_one() -> None:

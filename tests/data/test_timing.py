@@ -219,7 +219,9 @@ def test_midnights_of_new_york_are_days() -> None:
 
 
 def test_intraday_tables_have_no_running_session_to_report() -> None:
-    assert find(closes(half_hours("2024-12-20", "2024-12-31")), "unfinished_session") == set()
+    time = half_hours("2024-12-20", "2024-12-31")
+    assert find(closes(time), "unfinished_session") == set()
+    assert find(closes(time.append(time[-1:])), "unfinished_session") == set()
 
 
 @pytest.mark.parametrize(("rows", "count"), [(1, 1), (59, 1), (251, 1), (252, 0)])

@@ -40,7 +40,7 @@ def feed_faults(
     least: int = 3,  # From how many symbols on
 ) -> pd.DataFrame:  # Findings under the symbol `EVERY`
     "Find days on which most symbols have a finding."
-    serious = findings[(findings["severity"] != "info") & findings["time"].notna()]
+    serious = findings[findings["severity"] != "info"]
     hit = serious.groupby("time")["symbol"].nunique()
     hit = hit[hit >= least]
     dated = {name: table.time[table.time != NO_TIME] for name, table in tables.items()}

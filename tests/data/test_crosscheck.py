@@ -74,8 +74,13 @@ def test_symbols_count_from_their_first_day_to_their_last() -> None:
     }
     (found,) = feed_faults(marks(("A", 30), ("B", 30), ("C", 30)), tables)["detail"]
     assert found.startswith("3 of 3 symbols")
-    edges = {name: view(walk(1)[:31]) for name in "DEFG"} | {name: view(walk(1)[30:], 30) for name in "HIJK"}
-    assert feed_faults(marks(("A", 30), ("B", 30), ("C", 30)), tables | edges).empty
+    three = marks(("A", 30), ("B", 30), ("C", 30))
+    for edge in (view(walk(1)[:31]), view(walk(1)[30:], 30)):
+        assert feed_faults(three, {name: tables[name] for name in "ABC"} | dict.fromkeys("DEFG", edge)).empty
+    undated = view(walk(1)[31:], 31)
+    undated.time[5] = NO_TIME
+    tables = {name: tables[name] for name in "ABC"} | dict.fromkeys("DEFG", undated)
+    assert feed_faults(three, tables)["detail"][0].startswith("3 of 3 symbols")
 
 
 def test_symbols_without_a_usable_price_are_there_all_the_same() -> None:
@@ -104,6 +109,16 @@ def test_twins_from_twenty_days_on() -> None:
     assert found["detail"].tolist() == ["40 closes in a row are those of A"]
 
 
+def test_the_longest_run_is_told() -> None:
+    other = walk(1)
+    other[22:25] = walk(2)[22:25]
+    found = identical_series({"A": view(walk(1)), "B": view(other)})
+    assert found["detail"].tolist() == ["35 closes in a row are those of A"]
+    assert found["time"].tolist() == [DAYS[25]]
+    shortest = view(walk(1)[:TWIN_DAYS])
+    assert len(identical_series({"A": shortest, "B": shortest})) == 1
+
+
 def test_the_days_must_be_in_a_row() -> None:
     "Every second day equal, 30 of 60: no coincidence either, but no copy."
     other = np.where(np.arange(60) % 2, walk(1), walk(2))
@@ -122,7 +137,10 @@ def test_the_same_to_rounding_is_the_same() -> None:
     for factor, twins in ((1 + 0.5 * ROUNDING, 1), (1 - 0.5 * ROUNDING, 1), (1 + 3 * ROUNDING, 0)):
         assert len(identical_series({"A": view(closes), "B": view(closes * factor)})) == twins, factor
     assert len(identical_series({"A": view(closes), "B": view(closes.astype("float32"))})) == 1
+    assert identical_series({"A": view(closes), "B": view(closes * 1.00001)}).empty
     assert identical_series({"A": view(-closes), "B": view(-2 * closes)}).empty
+    below = Table(view(closes).time, {"close": -closes}, may_be_negative=True)
+    assert len(identical_series({"A": below, "B": below})) == 1
 
 
 def test_prices_that_stand_still_are_no_twins() -> None:

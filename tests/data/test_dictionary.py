@@ -20,7 +20,7 @@ from alphatwin.data.scan_market import scan_bars
 from alphatwin.data.schema import COLUMNS, DECLARATION, OPTIONAL, Field
 from alphatwin.data.second_source import compare_sources
 from alphatwin.data.storing import write_lake
-from alphatwin.data.true_series import true_series
+from alphatwin.data.true_series import series_for
 from alphatwin.data.universe import check_spans
 from alphatwin.data.validation import RULES, rule_table, run_checks
 from alphatwin.data.vintages import diff_vintages, list_files
@@ -153,7 +153,7 @@ def found_by(findings: pd.DataFrame) -> set[tuple[str, str]]:
 def test_rules_speak_of_the_columns_that_are_listed_for_them(tmp_path: Path) -> None:
     seen: set[tuple[str, str]] = set()
     for number, (name, fault) in enumerate(all_faults().items()):
-        series = true_series(fault.needs, fault.gap > 0 or fault.needs == "halfhours")
+        series = series_for(fault.needs, fault.gap > 0 or fault.needs == "halfhours")
         planted = plant(name, series[(number + 1) % len(series)], number + 100)
         seen |= found_by(list_findings(run_checks(planted.table()), RULES))
     # Faults of a file, and of several symbols at once, are made by hand.

@@ -106,7 +106,7 @@ def make_table(
     "See a table of one symbol as arrays."
     time = pd.DatetimeIndex(frame.index)
     known = time[time.notna()]
-    daily = time.tz is None and bool((known == known.normalize()).mean() > 0.5 or not len(known))
+    daily = time.tz is None and bool(not len(known) or (known == known.normalize()).mean() > 0.5)
     values = {str(name): frame[name].to_numpy(dtype="float64") for name in frame.columns}
     return Table(
         time=time.as_unit("ns").asi8,

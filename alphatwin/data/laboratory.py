@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from .faults import Planted, all_faults, plant
 from .findings import Found, make_table
-from .true_series import true_series
+from .true_series import series_for
 from .validation import RULES, run_checks
 from ..style import PALETTE, styled
 
@@ -99,7 +99,7 @@ def judge(
 @lru_cache(maxsize=512)
 def _known(needs: str, whole: bool, number: int, adjust: str | None) -> dict[str, NDArray[np.int64]]:
     "What the rules say about a true series: for each rule the times."
-    table = make_table(true_series(needs, whole)[number], calendar="XNYS", adjust=adjust)
+    table = make_table(series_for(needs, whole)[number], calendar="XNYS", adjust=adjust)
     known: dict[str, list[NDArray[np.int64]]] = {}
     for one in run_checks(table):
         known.setdefault(one.rule, []).append(one.time)
@@ -113,7 +113,7 @@ def experiment(
     "Plant one kind of fault into one series, and judge what the rules say."
     fault = all_faults()[name]
     whole = fault.gap > 0 or fault.needs == "halfhours"
-    series = true_series(fault.needs, whole)
+    series = series_for(fault.needs, whole)
     place = number % len(series)
     planted = plant(name, series[place], np.random.default_rng([zlib.crc32(name.encode()), number]))
     before = _known(fault.needs, whole, place, fault.adjust)

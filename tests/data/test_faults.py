@@ -22,7 +22,7 @@ from alphatwin.data.faults import (
     spread,
 )
 from alphatwin.data.findings import list_findings
-from alphatwin.data.true_series import true_series
+from alphatwin.data.true_series import series_for
 from alphatwin.data.validation import RULES, run_checks, validate
 
 Refusal = Callable[..., str]
@@ -45,7 +45,7 @@ LASTING = {
 
 
 def true_table(name: str, place: int = 0) -> pd.DataFrame:
-    return true_series(FAULTS[name].needs, name not in WHOLE or FAULTS[name].needs == "halfhours")[place]
+    return series_for(FAULTS[name].needs, name not in WHOLE or FAULTS[name].needs == "halfhours")[place]
 
 
 def do(name: str, seed: int = 0, place: int = 0) -> tuple[pd.DataFrame, Planted]:

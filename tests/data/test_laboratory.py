@@ -27,7 +27,7 @@ from alphatwin.data.laboratory import (
     summarise,
     wilson,
 )
-from alphatwin.data.true_series import SYMBOLS, add_actions, half_hours, true_series, valid_extremes
+from alphatwin.data.true_series import SYMBOLS, add_actions, half_hours, series_for, valid_extremes
 
 Refusal = Callable[..., str]
 ROOT = Path(__file__).resolve().parents[2]
@@ -99,12 +99,17 @@ def test_times_without_a_row() -> None:
     beside = Found("zero_volume", np.array([7]), np.array([1050]), "time", [""])
     tally = judge(dummy(), [beside], {})
     assert not tally.found.any() and tally.accused == 1
+    both = Found("zero_volume", np.array([-1, 7]), np.array([250, 1050]), "time", [""] * 2)
+    tally = judge(dummy(), [both], {})
+    assert tally.found.tolist() == [True, False, False] and tally.accused == 1
 
 
 def test_true_rows_are_counted_once_whoever_accuses_them() -> None:
     found = [names("zero_volume", [0, 1]), names("price_order", [1, 2]), names("price_order", [1])]
     tally = judge(dummy(), found, {})
     assert tally.accused == 2 and tally.accusers == {"zero_volume": 2, "price_order": 2}
+    twice = judge(dummy(), [names("price_order", [1, 1])], {})  # Its high and its low
+    assert twice.accused == 1 and twice.accusers == {"price_order": 1}
 
 
 def test_info_accuses_nobody_and_counts_where_it_is_the_rule() -> None:
@@ -193,7 +198,7 @@ def test_actions_are_read_off_the_adjusted_close_by_hand() -> None:
 
 
 def test_known_actions_of_the_samples() -> None:
-    table = dict(zip(SYMBOLS, true_series("actions"), strict=True))
+    table = dict(zip(SYMBOLS, series_for("actions"), strict=True))
     # Microsoft's special dividend of three dollars, beside the ordinary one of eight cents (15 November 2004).
     assert table["MSFT"]["dividend"]["2004-11-15"] == 3.08
     assert table["MSFT"]["split"]["2003-02-18"] == 2.0
@@ -203,14 +208,16 @@ def test_known_actions_of_the_samples() -> None:
 
 
 def test_kinds_of_series() -> None:
-    assert true_series("closes")[0].columns.tolist() == ["close"]
-    assert len(true_series("stocks")) == 4
-    assert len(true_series("bars")[0].columns) == 5
-    apple = true_series("prices")[0]
-    assert abs(apple["close"].pct_change()).max() < 0.53  # 29 September 2000, a profit warning: -51.9 %
-    pieces = true_series("bars", whole=False)
+    assert series_for("closes")[0].columns.tolist() == ["close"]
+    assert len(series_for("stocks")) == 4
+    assert len(series_for("bars")[0].columns) == 5
+    apple = series_for("prices")[0]
+    for day in ("2000-06-21", "2005-02-28"):  # The days of its splits
+        assert abs(apple["close"].pct_change()[day]) < 0.12
+        assert abs(series_for("bars")[0]["close"].pct_change()[day] + 0.45) < 0.06
+    pieces = series_for("bars", whole=False)
     assert {len(piece) for piece in pieces} == {504} and len(pieces) > 50
-    assert true_series("bars") is true_series("bars")
+    assert series_for("bars") is series_for("bars")
 
 
 def test_half_hours_follow_the_exchange() -> None:
@@ -309,7 +316,7 @@ def several(rule: str, seed: int) -> tuple[pd.DataFrame, pd.Timestamp]:
     "Six symbols, one after the other, with one fault of all of them or one symbol under another's name."
     rng = np.random.default_rng(seed)
     tables = {
-        name: bars["2006":"2008"].copy() for name, bars in zip(SYMBOLS, true_series("bars"), strict=True)
+        name: bars["2006":"2008"].copy() for name, bars in zip(SYMBOLS, series_for("bars"), strict=True)
     }
     day = tables["IBM"].index[int(rng.integers(100, 600))]
     if rule == "feed_fault":
@@ -341,7 +348,7 @@ def test_a_rule_across_symbols_finds_and_its_sleep_is_noticed(
 
 
 def test_one_bad_day_of_one_symbol_is_its_own() -> None:
-    bars = pd.concat(dict(zip(SYMBOLS, true_series("bars"), strict=True)), names=["symbol", "time"])
+    bars = pd.concat(dict(zip(SYMBOLS, series_for("bars"), strict=True)), names=["symbol", "time"])
     bars.loc[("IBM", "2007-03-01"), ["open", "high", "low", "close"]] *= 100
     findings = validation.validate(bars, calendar="XNYS").findings
     assert not findings["check"].isin(ACROSS).any() and (findings["check"] == "price_off_by_100").any()

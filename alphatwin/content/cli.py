@@ -118,6 +118,7 @@ NEEDED = (
     "seaborn",
     "arch",
     "exchange_calendars",
+    "numba",
     "papermill",
     "nbconvert",
     "yfinance",
@@ -126,6 +127,10 @@ OPTIONAL = {
     "jupyterlab": "to work through the lessons: make lab, or pip install 'alphatwin[book]'",
     "nbdev": "to change the notebooks: pip install 'alphatwin[book]'",
     "smalldocs": "to build the site without Quarto: pip install 'alphatwin[book]'",
+    "duckdb": "for the lake: pip install 'alphatwin[lake]'",
+    "pandas_datareader": "for FRED, Fama-French and Alpaca: pip install 'alphatwin[sources]'",
+    "ccxt": "for crypto: pip install 'alphatwin[crypto]'",
+    "skfolio": "for twenty more sample series: pip install 'alphatwin[samples]'",
 }
 PROGRAMS = {
     "quarto": "to build the site with Quarto: from quarto.org or conda-forge",

@@ -139,7 +139,9 @@ def test_rows_come_into_order(year: pd.DataFrame) -> None:
 
 def test_a_filler_on_a_holiday_goes_and_a_trade_on_a_holiday_stays(year: pd.DataFrame) -> None:
     close = year.loc["2004-07-02", "close"]
-    filler = pd.DataFrame([[close] * 4 + [0.0]], columns=year.columns, index=pd.DatetimeIndex(["2004-07-05"]).as_unit("ns"))
+    filler = pd.DataFrame(
+        [[close] * 4 + [0.0]], columns=year.columns, index=pd.DatetimeIndex(["2004-07-05"]).as_unit("ns")
+    )
     bars, repairs = at.clean(pd.concat([year, filler]).sort_index().rename_axis("time"), calendar="XNYS")
     pd.testing.assert_frame_equal(bars, year, check_freq=False)
     assert repairs["action"].tolist() == ["rejected"] and "closed" in repairs["detail"].iloc[0]

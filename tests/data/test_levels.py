@@ -275,6 +275,8 @@ def test_an_unadjusted_split_is_no_matter_of_volume() -> None:
     bars = at.load("IBM")["2004":"2006"]
     split = scaled(scaled(bars, slice(300, len(bars)), 0.1), slice(300, len(bars)), 10.0, ["volume"])
     assert find(split) == {}
+    reverse = scaled(scaled(bars, slice(300, len(bars)), 10.0), slice(300, len(bars)), 0.1, ["volume"])
+    assert find(reverse) == {}
 
 
 def test_tenfold_volume_with_a_wild_price_is_news() -> None:
@@ -311,7 +313,15 @@ def test_a_seam_after_a_pause_needs_less_evidence() -> None:
 
 
 def test_another_unit_for_good_is_a_seam() -> None:
-    assert find(scaled(year("IBM", 3), slice(150, 300), 1000.0))["reused_symbol"] == {150}
+    for symbol in SHARES:
+        for row in (100, 150, 200):
+            spoilt = scaled(year(symbol, 3), slice(row, 300), 1000.0)
+            assert row in find(spoilt).get("reused_symbol", set()), (symbol, row)
+
+
+def test_a_level_that_does_not_stay_is_no_seam() -> None:
+    brief = scaled(scaled(year("IBM", 3), slice(150, 155), 3.3), slice(150, 300), 30.0, ["volume"])
+    assert "reused_symbol" not in find(brief)
 
 
 def test_the_edges_of_a_block_are_no_seams() -> None:

@@ -176,6 +176,11 @@ class Report:
         return table.assign(rank=rank).sort_values(["rank", "check"], ignore_index=True).drop(columns="rank")
 
 # %% ../../nbs/1_data/30_validation.ipynb #474e38e1
+def _own_columns(part: pd.DataFrame) -> pd.DataFrame:
+    "Drop the columns that only other symbols of a long table have, such as the open beside closes only."
+    return part[[name for name in part.columns if name == "close" or part[name].notna().any()]]
+
+
 def read_parts(
     bars: pd.DataFrame | str | Path,  # A table of one symbol, a long table of several, or the path of a file
     reading: dict[str, str],  # How a file is to be read: `dates`, `decimal`, `delimiter`, see data.files
@@ -190,7 +195,8 @@ def read_parts(
     if not isinstance(bars, pd.DataFrame):
         raise BarsError(f"expected a table or the path of a file, got {type(bars).__name__}")
     if isinstance(bars.index, pd.MultiIndex):
-        return {str(name): part.droplevel(0) for name, part in bars.groupby(level=0, sort=False)}, lost
+        parts = {str(name): part.droplevel(0) for name, part in bars.groupby(level=0, sort=False)}
+        return {name: _own_columns(part) for name, part in parts.items()}, lost
     return {str(bars.attrs.get("symbol", "")): bars}, lost
 
 

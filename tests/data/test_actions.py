@@ -236,6 +236,29 @@ def test_a_slip_in_one_close_is_no_split() -> None:
         assert find(on(bars, 150, close=bars["close"].iloc[150] * factor)) == {}
 
 
+def test_a_fall_by_half_that_goes_on_all_day_is_a_crash() -> None:
+    bars = before(clean("IBM", 3), 150, 2.0)[[*PRICES, "volume"]]
+    lower = before(bars, 150, 1 / 0.8)
+    lower.iloc[150, lower.columns.get_loc("open")] /= 0.8
+    assert find(bars) == {"split_not_adjusted": {150}} and "split_not_adjusted" not in find(lower)
+
+
+def test_a_fall_by_half_that_is_made_good_within_a_month_is_none() -> None:
+    bars = before(clean("SPX", 3), 150, 2.0)[["close"]]
+    rising = bars * np.r_[np.ones(162), 1.08 ** np.arange(1, 9), np.full(130, 1.08**8)][:, None]
+    assert find(bars) == {"split_not_adjusted": {150}} and find(rising) == {}
+
+
+@pytest.mark.parametrize("adjust", ["none", "splits"])
+def test_a_ratio_too_small_to_be_seen_is_not_judged(adjust: str) -> None:
+    assert find(on(clean("AAPL", 1), 150, split=1.01), adjust) == {}
+
+
+def test_adj_close_that_counted_an_unlisted_split_twice() -> None:
+    bars = before(clean("IBM", 3).drop(columns=["split", "dividend"]), 150, 2.0)
+    assert find(before(bars, 150, 0.5, ["adj_close"])) == {"split_adjusted_twice": {150}}
+
+
 def test_wild_days_after_a_fall_by_half_speak_of_a_crash() -> None:
     bars = before(clean("SPX", 3), 150, 2.0)[["close"]]
     rng = np.random.default_rng(0)
@@ -308,6 +331,23 @@ def test_bad_news_come_with_volume() -> None:
     assert find(on(fell, 150, volume=usual)) == {"spin_off": {150}}
     assert find(on(fell, 150, volume=2 * usual)) == {}
     assert find(fell.drop(columns="volume")) == find(fell.drop(columns="open")) == {}
+    lower = before(on(fell, 150, volume=usual), 150, 1 / 0.85)
+    assert find(on(lower, 150, open=fell["open"].iloc[150] / 0.85)) == {}  # It went on falling all day
+
+
+def test_a_loss_of_five_per_cent_is_an_ordinary_night_in_a_wild_market(market: Market) -> None:
+    for bars, found in ((market(5, 300), {}), (clean("IBM", 4)[[*PRICES, "volume"]], {"spin_off": {150}})):
+        night = float(np.log(bars["open"].iloc[150] / bars["close"].iloc[149]))
+        fell = before(bars, 150, float(np.exp(0.052 + night)))
+        assert find(on(fell, 150, volume=float(bars["volume"].iloc[129:150].median()))) == found
+
+
+def test_a_loss_that_is_made_good_within_a_month_is_no_distribution() -> None:
+    bars = before(clean("IBM", 4), 150, 1 / 0.92)[[*PRICES, "volume"]]
+    bars = on(bars, 150, volume=float(bars["volume"].iloc[129:150].median()))
+    rising = bars.copy()
+    rising[PRICES] *= np.r_[np.ones(161), 1.02 ** np.arange(1, 9), np.full(131, 1.02**8)][:, None]
+    assert find(bars) == {"spin_off": {150}} and find(rising) == {}
 
 
 def test_a_listed_dividend_explains_a_quiet_loss() -> None:
@@ -330,6 +370,28 @@ def test_dividends_that_adj_close_ignores(share: float, digits: int | None) -> N
         paid, right = paid.round({"adj_close": digits}), right.round({"adj_close": digits})
     assert find(paid, "none") == {"dividend_not_adjusted": {150}}
     assert find(right, "none") == {}
+
+
+def test_a_dividend_below_the_rounding_is_not_missed() -> None:
+    bars = clean("MSFT", 4)
+    tiny = on(bars, 150, dividend=2e-5 * bars["close"].iloc[149]).round(
+        dict.fromkeys([*PRICES, "adj_close"], 2)
+    )
+    assert find(tiny, "none") == {}
+
+
+@pytest.mark.parametrize("ratio", [1.05, 1.1, 1.25])
+def test_exact_ratios_in_adj_close_are_splits_that_nobody_lists(ratio: float) -> None:
+    bars = clean("IBM", 4).drop(columns=["split", "dividend"])
+    assert find(before(bars, 150, ratio)) == {}
+    assert set(find(before(bars, 150, ratio + 0.03))) <= {"spin_off"}
+
+
+def test_a_quiet_loss_that_adj_close_knows_may_be_a_dividend() -> None:
+    bars = clean("IBM", 4).drop(columns=["split", "dividend"])
+    bars = on(bars, 150, volume=float(bars["volume"].iloc[129:150].median()))
+    fell = before(bars, 150, 1 / 0.92)
+    assert find(fell) == {} and find(fell.drop(columns="adj_close")) == {"spin_off": {150}}
 
 
 def test_both_formulas_of_vendors_are_right() -> None:

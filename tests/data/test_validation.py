@@ -309,3 +309,12 @@ def test_the_verdict_is_two_words_and_the_advice_stands_below(year: pd.DataFrame
     assert sick.verdict == "not fit" and str(sick).startswith("not fit: 99.60% of 252 rows")
     for text in (str(sick), sick._repr_html_()):
         assert "missing_value" in text and "get the row again" in text
+
+
+def test_a_long_table_may_hold_closes_beside_bars() -> None:
+    long = at.load(["AAPL", "RRC"], start="2004-01-01", end="2004-12-31")
+    assert long.loc["RRC", "open"].isna().all()
+    report = at.validate(long, calendar="XNYS")
+    assert "missing_value" not in set(report.findings["check"])
+    bars, repairs = at.clean(long, calendar="XNYS")
+    assert len(bars) == len(long) and "rejected" not in set(repairs["action"])

@@ -336,10 +336,12 @@ def test_bad_news_come_with_volume() -> None:
 
 
 def test_a_loss_of_five_per_cent_is_an_ordinary_night_in_a_wild_market(market: Market) -> None:
-    for bars, found in ((market(5, 300), {}), (clean("SPX", 2)[[*PRICES, "volume"]], {"spin_off": {150}})):
+    wild = [market(seed, 300) for seed in range(25)]
+    for bars in [*wild, clean("SPX", 2)[[*PRICES, "volume"]]]:
         night = float(np.log(bars["open"].iloc[150] / bars["close"].iloc[149]))
         fell = before(bars, 150, float(np.exp(0.052 + night)))
-        assert find(on(fell, 150, volume=float(bars["volume"].iloc[129:150].median()))) == found
+        fell = on(fell, 150, volume=float(bars["volume"].iloc[129:150].median()))
+        assert find(fell) == ({} if any(bars is one for one in wild) else {"spin_off": {150}})
 
 
 def test_a_loss_that_is_made_good_within_a_month_is_no_distribution() -> None:

@@ -110,6 +110,15 @@ def drop_time_of_day(
     return draft.set_axis(time.normalize().rename("time"), axis=0), entries
 
 
+def _in_runs(rows: NDArray[np.bool_], least: int = 5) -> NDArray[np.bool_]:
+    "Keep the marks that stand five in a row: one bar on a Saturday may be anything, a week of them is a time zone."
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], rows, [False]]).astype(np.int8))).reshape(-1, 2)
+    kept = np.zeros(len(rows), bool)
+    for first, end in edges:
+        kept[first:end] = end - first >= least
+    return kept
+
+
 def move_dates(
     draft: Draft,  # In order of time
     known: Known,  # Its calendar; without one nothing is done
@@ -124,7 +133,7 @@ def move_dates(
         sessions(table.calendar, draft.index[0] - month, draft.index[-1] + month).as_unit("ns").asi8 // DAY
     )
     for shift in (1, -1):
-        rows = np.flatnonzero(shifted_chain(day, traded, shift) & (moved == table.time))
+        rows = np.flatnonzero(_in_runs(shifted_chain(day, traded, shift)) & (moved == table.time))
         moved[rows] += shift * DAY
         why = [
             f"moved to {true:%Y-%m-%d}, its session" for true in pd.DatetimeIndex(moved[rows].view("M8[ns]"))

@@ -154,11 +154,12 @@ class Report:
 
     @property
     def score(self) -> float:
-        "Share of the rows, from 0 to 1, that no error and no warning points at."
+        "Share of the rows, missing ones included, from 0 to 1, that no error and no warning points at."
         serious = self.findings[(self.findings["severity"] != "info") & (self.findings["symbol"] != EVERY)]
         undated = int(serious["time"].isna().sum())
         days = serious.groupby("symbol")["time"].nunique().sum() + undated
-        return max(0.0, float(1 - days / self.rows))
+        absent = int((serious["check"] == "missing_session").sum())
+        return max(0.0, float(1 - days / (self.rows + absent)))
 
     def counts(self) -> pd.DataFrame:
         "How often each check found something, by severity."

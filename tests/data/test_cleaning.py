@@ -161,6 +161,15 @@ def test_dates_of_the_day_before_move(year: pd.DataFrame) -> None:
     assert moved["time"].iloc[0] == pd.Timestamp("2004-01-01") and "2004-01-02" in moved["detail"].iloc[0]
 
 
+def test_one_bar_on_a_saturday_is_marked_and_stays(year: pd.DataFrame) -> None:
+    "It may be Friday's, or anything: nothing follows from one bar."
+    odd = year.drop(pd.Timestamp("2004-06-18")).rename(
+        index={pd.Timestamp("2004-06-17"): pd.Timestamp("2004-06-19")}
+    )
+    bars, repairs = at.clean(odd.sort_index(), calendar="XNYS")
+    assert pd.Timestamp("2004-06-19") in bars.index and set(repairs["action"]) == {"marked"}
+
+
 def test_text_and_dates_that_are_none(year: pd.DataFrame) -> None:
     sick = year.reset_index().astype({"close": object, "time": object})
     sick.loc[10, "close"] = "n/a?"

@@ -439,4 +439,6 @@ def test_the_committed_table_is_of_a_million_cases_and_of_these_rules(tallies: d
     assert written["cases"] == table["cases"].sum() >= 1_000_000
     for name, small in tallies.items():
         low, high = wilson(int(small.found.sum()), len(small.found), z=4)
-        assert low - 1e-9 <= table["recall"][name] <= high + 1e-9, f"{name}: run benchmarks/faults.py again"
+        # Cases in one series are not independent of each other: a hundredth is left for that.
+        inside = low - 0.01 <= table["recall"][name] <= high + 0.01
+        assert inside, f"{name}: run benchmarks/faults.py again"

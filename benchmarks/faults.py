@@ -20,9 +20,10 @@ from pathlib import Path
 import pandas as pd
 
 from alphatwin.data.faults import all_faults
-from alphatwin.data.laboratory import Tally, by_size, experiment, join, summarise
+from alphatwin.data.laboratory import Tally, by_size, experiment, join, run_fault, summarise
 
 BATCH = 20  # Experiments that a worker does at a time
+FIRST = 60  # Cases a fault that a test repeats, to see whether the rules are still those of the table
 RESULT = Path(__file__).with_suffix(".json")
 
 
@@ -78,6 +79,14 @@ def report(tallies: dict[str, Tally]) -> dict[str, object]:
     }
 
 
+def first_outcomes(tallies: dict[str, Tally]) -> dict[str, list[int]]:
+    "Cases, found, seen and accused of the first experiments with each fault."
+    return {
+        name: [len(tally.found), int(tally.found.sum()), int(tally.seen.sum()), tally.accused]
+        for name, tally in tallies.items()
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--cases", type=int, default=1_000_000)
@@ -93,6 +102,7 @@ def main() -> None:
         "workers": asked.workers,
         "machine": machine,
         **report(tallies),
+        "first": first_outcomes({name: run_fault(name, FIRST) for name in tallies}),
     }
     with pd.option_context("display.width", 160, "display.max_rows", 100, "display.max_columns", 20):
         print(

@@ -29,7 +29,7 @@ from alphatwin.data.repairs import (
     scale_prices,
 )
 from .schema import BarsError, coerce
-from .validation import RULES, join_parts, read_parts, run_checks
+from .validation import RULES, join_parts, read_parts, run_checks, say_lost
 
 # %% ../../nbs/1_data/32_cleaning.ipynb #44f63363
 class Step(NamedTuple):
@@ -69,12 +69,10 @@ def _mark(draft: Draft, known: Known) -> list[Entry]:
 # %% ../../nbs/1_data/32_cleaning.ipynb #9d925889
 def _lost_lines(lost: pd.DataFrame) -> pd.DataFrame:
     "Enter lines of a file that are no rows."
-    said = [
-        f"line {line}: {why}: {text}"
-        for line, text, why in lost[["line", "text", "why"]].itertuples(index=False)
-    ]
     entry = Entry("rejected", -1, NO_TIME, "row", np.nan, np.nan, "unreadable_row", 1.0, "")
-    record = pd.DataFrame([entry] * len(lost), columns=list(Entry._fields)).assign(detail=said, symbol="")
+    record = pd.DataFrame([entry] * len(lost), columns=list(Entry._fields)).assign(
+        detail=say_lost(lost), symbol=""
+    )
     return record.assign(time=pd.DatetimeIndex(record["time"].to_numpy().view("M8[ns]")))[RECORD]
 
 

@@ -14,11 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from .calendar import sessions
 from .findings import DAY, Table, make_table
 from .levels import off_by_100_blocks
 from .schema import PRICES, is_closes
-from .timing import shifted_chain
+from .timing import day_shifts
 
 # %% ../../nbs/1_data/31_repairs.ipynb #c1a79e3c
 RECORD = ["action", "symbol", "time", "column", "was", "now", "rule", "sure", "detail", "row"]
@@ -110,13 +109,11 @@ def drop_time_of_day(
     return draft.set_axis(time.normalize().rename("time"), axis=0), entries
 
 
-def _in_runs(rows: NDArray[np.bool_], least: int = 5) -> NDArray[np.bool_]:
-    "Keep the marks that stand five in a row: one bar on a Saturday may be anything, a week of them is a time zone."
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], rows, [False]]).astype(np.int8))).reshape(-1, 2)
-    kept = np.zeros(len(rows), bool)
-    for first, end in edges:
-        kept[first:end] = end - first >= least
-    return kept
+def _in_runs(shifts: NDArray[np.int64], least: int = 5) -> NDArray[np.bool_]:
+    "Mark shifts that stand five in a row: one bar on a Saturday may be anything, a week of them is a time zone."
+    starts = np.flatnonzero(np.diff(shifts, prepend=2))
+    lengths = np.diff(np.append(starts, len(shifts)))
+    return (shifts != 0) & (np.repeat(lengths, lengths) >= least)
 
 
 def move_dates(
@@ -127,18 +124,12 @@ def move_dates(
     table = known.see(draft)
     if table.calendar is None or not table.daily or not len(draft):
         return draft, []
-    day, moved, entries = table.time // DAY, table.time.copy(), []
-    month = pd.Timedelta(days=30)
-    traded = (
-        sessions(table.calendar, draft.index[0] - month, draft.index[-1] + month).as_unit("ns").asi8 // DAY
-    )
-    for shift in (1, -1):
-        rows = np.flatnonzero(_in_runs(shifted_chain(day, traded, shift)) & (moved == table.time))
-        moved[rows] += shift * DAY
-        why = [
-            f"moved to {true:%Y-%m-%d}, its session" for true in pd.DatetimeIndex(moved[rows].view("M8[ns]"))
-        ]
-        entries += enter("repaired", draft, rows, "shifted_dates", 0.99, why, "time")
+    shifts = day_shifts(table.time, table.calendar)
+    rows = np.flatnonzero(_in_runs(shifts))
+    moved = table.time.copy()
+    moved[rows] += shifts[rows] * DAY
+    why = [f"moved to {true:%Y-%m-%d}, its session" for true in pd.DatetimeIndex(moved[rows].view("M8[ns]"))]
+    entries = enter("repaired", draft, rows, "shifted_dates", 0.99, why, "time")
     return draft.set_axis(pd.DatetimeIndex(moved.view("M8[ns]"), name="time"), axis=0), entries
 
 # %% ../../nbs/1_data/31_repairs.ipynb #42a36d5f

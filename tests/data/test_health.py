@@ -14,10 +14,9 @@ from alphatwin.data.health import (
     read_series,
     say_why,
     survey,
-    take_apart,
 )
 from alphatwin.data.sources import register_source
-from alphatwin.data.validation import RULES, validate
+from alphatwin.data.validation import RULES, take_apart, validate
 from tests.conftest import random_bars
 
 DAY = pd.Timestamp("2024-03-05")

@@ -319,3 +319,14 @@ def test_a_long_table_may_hold_closes_beside_bars() -> None:
     assert "missing_value" not in set(report.findings["check"])
     bars, repairs = at.clean(long, calendar="XNYS")
     assert len(bars) == len(long) and "rejected" not in set(repairs["action"])
+
+
+def test_rows_of_a_long_table_without_a_symbol_are_not_lost(year: pd.DataFrame) -> None:
+    long = pd.concat({"A": year, None: value("close", np.nan)(year * 1.5)}, names=["symbol", "time"])
+    report = at.validate(long)
+    assert report.rows == 504 and report.findings["check"].tolist() == ["missing_value"]
+
+
+def test_a_column_that_is_empty_for_all_is_a_fault(year: pd.DataFrame) -> None:
+    long = pd.concat({"A": year, "B": year * 1.5}, names=["symbol", "time"]).assign(volume=np.nan)
+    assert at.validate(long).counts().set_index("check").loc["missing_value", "findings"] == 504

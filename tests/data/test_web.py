@@ -9,7 +9,7 @@ import pytest
 import requests
 from hypothesis import given
 from hypothesis import strategies as st
-from webserver import Answer, Asked, Web
+from webserver import Answer, Asked, Pauses, Web
 
 from alphatwin.data.sources import SourceError
 from alphatwin.data.web import Busy, fetch, fetch_json, retry, to_pause
@@ -22,13 +22,6 @@ BARS = {"date": ["2005-02-25", "2005-02-28"], "close": [88.99, 44.86]}
 def web() -> Iterator[Web]:
     with Web() as server:
         yield server
-
-
-class Pauses(list[float]):
-    "Takes notes in place of sleeping."
-
-    def __call__(self, seconds: float) -> None:
-        self.append(seconds)
 
 
 @pytest.fixture

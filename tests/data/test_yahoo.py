@@ -14,7 +14,7 @@ import pytest
 import yfinance
 import yfinance.base
 from curl_cffi import requests
-from webserver import Answer, Asked, Web
+from webserver import Answer, Asked, Pauses, Web
 
 import alphatwin as at
 from alphatwin.data.adjustment import adjust_dividends, adjust_splits
@@ -171,13 +171,6 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Web]:
 def yahoo(web: Web) -> requests.Session:
     "A session that leads to the server."
     return session_to(web.port)
-
-
-class Pauses(list[float]):
-    "Takes notes in place of sleeping."
-
-    def __call__(self, seconds: float) -> None:
-        self.append(seconds)
 
 
 @pytest.fixture

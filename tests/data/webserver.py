@@ -138,3 +138,10 @@ class Web:
 
     def __exit__(self, *fault: object) -> None:
         self.close()
+
+
+class Pauses(list[float]):
+    "Takes notes in place of sleeping."
+
+    def __call__(self, seconds: float) -> None:
+        self.append(seconds)

@@ -146,23 +146,23 @@ def drop_doubles(
     known: Known,  # Not used
 ) -> tuple[Draft, list[Entry]]:  # One row a time
     "Keep one bar for each time."
-    entries: list[Entry] = []
+    twin = draft.drop(columns="row").assign(time=draft.index).duplicated().to_numpy()
+    why = "equal to another bar of this time"
+    entries = enter("rejected", draft, np.flatnonzero(twin), "duplicate_time", 1.0, why)
+    draft = draft[~twin]
     leave: list[int] = []
     values = draft.drop(columns="row")
     for moment in draft.index[draft.index.duplicated()].unique():
         best, *others = np.flatnonzero(draft.index == moment)
         for place in others:
-            first, second = values.iloc[best], values.iloc[place]
-            sure, why = 1.0, "equal to the bar that stays"
-            gone = place
-            if not second.equals(first):
-                if _encloses(second, first):
-                    best, gone = place, best
-                sure, why = 0.9, "the bar that stays has seen more of the session"
-                if not (_encloses(second, first) or _encloses(first, second)):
-                    sure, why = 0.5, f"the bar that stays came first; this one closed at {second['close']:g}"
-                    other = f"another bar of this time closed at {second['close']:g}"
-                    entries += enter("marked", draft, np.array([best]), "duplicate_time", sure, other)
+            first, second, gone = values.iloc[best], values.iloc[place], place
+            sure, why = 0.9, "the bar that stays has seen more of the session"
+            if _encloses(second, first):
+                best, gone = place, best
+            elif not _encloses(first, second):
+                sure, why = 0.5, f"the bar that stays came first; this one closed at {second['close']:g}"
+                other = f"another bar of this time closed at {second['close']:g}"
+                entries += enter("marked", draft, np.array([best]), "duplicate_time", sure, other)
             entries += enter("rejected", draft, np.array([gone]), "duplicate_time", sure, why)
             leave.append(int(gone))
     return draft.iloc[np.setdiff1d(np.arange(len(draft)), leave)], entries

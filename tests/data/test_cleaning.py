@@ -131,6 +131,15 @@ def test_of_two_bars_for_one_time_one_stays(year: pd.DataFrame) -> None:
     assert "29.8" in repairs["detail"].iloc[0]
 
 
+def test_of_three_bars_for_one_time_the_first_stays(year: pd.DataFrame) -> None:
+    other = year.loc[[DAY]].assign(open=29.9, close=29.8, high=29.9, low=29.7)
+    sick = pd.concat([year, other, year.loc[[DAY]]])
+    bars, repairs = at.clean(sick)
+    pd.testing.assert_frame_equal(bars, year)
+    gone = repairs[repairs["action"] == "rejected"].set_index("row")["sure"]
+    assert gone.to_dict() == {252: 0.5, 253: 1.0}
+
+
 def test_rows_come_into_order(year: pd.DataFrame) -> None:
     bars, repairs = at.clean(year.iloc[::-1])
     pd.testing.assert_frame_equal(bars, year)

@@ -49,8 +49,8 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ): "finding, checking, running, building and verifying are one road that reads in order",
     ("9_content/07_episode.ipynb", "code lines"): "as above",
     ("9_content/08_cli.ipynb", "cell lines"): "running and verifying say what they did line by line",
-    ("4_backtest/02_result.ipynb", "cell lines"): "one small class; a class may have 60 lines",
-    ("4_backtest/04_vector.ipynb", "cell lines"): "the engine in one piece: its steps share a dozen arrays",
+    ("4_backtest/03_result.ipynb", "cell lines"): "one small class; a class may have 60 lines",
+    ("4_backtest/06_vector.ipynb", "cell lines"): "the engine in one piece: its steps share a dozen arrays",
 }
 
 

@@ -125,10 +125,10 @@ def price_and_fee(
     shares: float,  # Traded: above zero is bought, below zero sold
     price: float,  # The market's
     volume: float,  # Of the bar, in shares
-    fees: Fees,  # The broker's contract
-    slippage: Slippage,  # The price's
+    fees: float | Fees,  # A rate, or the broker's contract
+    slippage: float | Slippage,  # A fraction of the price, or a model
 ) -> tuple[float, float]:  # Price paid for a share, and the fee in money
     "Say at which price a fill really happens, and what it costs."
-    worse = slippage.worse(price, shares, volume)
+    worse = as_slippage(slippage).worse(price, shares, volume)
     paid = price + worse if shares > 0 else price - worse
-    return paid, fees.of(shares, shares * paid)
+    return paid, as_fees(fees).of(shares, shares * paid)

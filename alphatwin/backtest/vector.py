@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .causality import LookAheadError, certify
-from .reference import DUST
+from .account import DUST
 from .result import Result
 from ..data.schema import check_bars
 from ..signals.strategies import check_target

@@ -136,7 +136,7 @@ def test_a_type_that_changes_with_the_length_is_named(market: Market, refusal: R
         (lambda bars: 1.0, ["60 bars", "float"]),
         (
             lambda bars: bars["close"].dropna().iloc[-60:] if len(bars) == 60 else bars["close"].iloc[:1],
-            ["<lambda> gives 1 values for 2 bars"],
+            ["each of 2 bars; <lambda> gives 1 rows"],
         ),
     ],
 )
@@ -162,3 +162,47 @@ def test_a_rare_peek_is_found_at_few_cuts() -> None:
     bars = at.load("SPX")
     proof = at.certify(lambda b: (b["close"].shift(-1) / b["close"] > 1.02).astype(float), bars, cuts=16)
     assert not proof.ok and proof.counterexample is not None and proof.counterexample.whole == 1.0
+
+
+# Several symbols
+
+
+def panel(market: Market) -> pd.DataFrame:
+    return pd.concat({"OLD": market(1), "NEW": market(2).iloc[20:]}, names=["symbol", "time"])
+
+
+def test_a_long_table_is_cut_at_a_time(market: Market) -> None:
+    bars = panel(market)
+
+    def leading(table: pd.DataFrame) -> pd.DataFrame:
+        return table["close"].unstack("symbol").pct_change(fill_method=None).rank(axis=1).fillna(0.0)
+
+    def best_of_all(table: pd.DataFrame) -> pd.DataFrame:
+        closes = table["close"].unstack("symbol")
+        return (closes == closes.max()).astype("float64")
+
+    assert at.certify(leading, bars, cuts=None).ok
+    found = at.certify(best_of_all, bars, cuts=None).counterexample
+    assert found is not None and found.whole != found.known
+
+
+def test_a_symbol_that_is_not_listed_yet_must_be_zero(market: Market) -> None:
+    def held_before_it_is_there(table: pd.DataFrame) -> pd.DataFrame:
+        closes = table["close"].unstack("symbol")
+        return closes.notna().astype("float64").assign(**({"NEW": 0.5} if "NEW" in closes else {}))
+
+    bars = panel(market)
+    found = at.certify(held_before_it_is_there, bars, cuts=None).counterexample
+    assert found is not None and (found.whole, found.known) == (0.5, 0.0)
+    assert found.time == bars.index.get_level_values("time").min()
+
+
+def test_long_output_of_a_long_table(market: Market) -> None:
+    bars = panel(market)
+    assert at.certify(lambda table: table["close"].groupby("symbol").shift(1), bars, cuts=None).ok
+    assert not at.certify(lambda table: table["close"].groupby("symbol").shift(-1), bars, cuts=None).ok
+
+
+def test_a_long_table_with_other_keys(market: Market, refusal: Refusal) -> None:
+    bars = panel(market).rename_axis(["name", "time"])
+    assert "(symbol, time)" in refusal(ValueError, at.certify, lambda table: table["close"], bars)

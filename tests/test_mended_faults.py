@@ -99,7 +99,7 @@ def test_the_error_names_the_dates_that_there_are(bars: pd.DataFrame, refusal: R
 
 @pytest.mark.parametrize("day", [2024, ""])
 def test_start_must_be_a_date(day: object, refusal: Refusal) -> None:
-    assert "start must be a date" in refusal(ValueError, at.load, "AAPL", start=day)
+    assert "start must be a day" in refusal(ValueError, at.load, "AAPL", start=day)
 
 
 def flipped(bars: pd.DataFrame) -> bytes:

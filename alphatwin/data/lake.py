@@ -18,6 +18,7 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 
+from .calendar import read_day
 from .schema import COLUMNS, OPTIONAL
 from .sources import SourceError
 
@@ -39,16 +40,12 @@ def edges(
     name: str = "asof",  # Named in errors
 ) -> tuple[pd.Timestamp, pd.Timestamp]:  # Its first and its last nanosecond, in UTC without a zone
     "Read a moment; a day, a month and a year are all of it."
-    text = str(moment).removesuffix(" 00:00:00")
-    try:
-        if isinstance(moment, (str, dt.date)) and re.fullmatch(r"\d{4}(-\d\d){0,2}", text):
-            return pd.Period(text).start_time, (pd.Period(text) + 1).start_time - pd.Timedelta(1, "ns")
-        if isinstance(moment, (str, dt.date)) and not pd.isna(found := pd.Timestamp(text)):
-            found = found.tz_convert("UTC").tz_localize(None) if found.tz else found
-            return found, found
-    except ValueError:
-        pass
-    raise ValueError(f"{name} must be a day or a moment such as '2024-01-31 15:00', got {moment!r}")
+    text = read_day(moment, name)
+    if len(text) <= len("2024-01-31"):
+        return pd.Period(text).start_time, (pd.Period(text) + 1).start_time - pd.Timedelta(1, "ns")
+    found = pd.Timestamp(text)
+    found = found.tz_convert("UTC").tz_localize(None) if found.tz else found
+    return found, found
 
 # %% ../../nbs/1_data/41_lake.ipynb #e152ac8a
 class Vintage(NamedTuple):

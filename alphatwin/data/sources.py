@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 
 from .adjustment import adjust_prices
+from .calendar import read_day
 from .schema import OPTIONAL, BarsError, is_closes, to_bars, to_closes
 
 # %% ../../nbs/1_data/03_sources.ipynb #1458cbf0
@@ -100,18 +101,6 @@ def plain_options(
     return {k: v for k, v in plain.items() if isinstance(v, (str, int, float)) and not PRIVATE.search(k)}
 
 # %% ../../nbs/1_data/03_sources.ipynb #3934003c
-def _day(name: str, day: Any) -> str | None:
-    "Read a date as ISO text, or refuse it by name."
-    try:
-        if day is None or (isinstance(day, str) and not pd.isna(pd.Timestamp(day))):
-            return day
-        if isinstance(day, dt.date) and not pd.isna(day):
-            return day.isoformat()
-    except ValueError:
-        pass
-    raise ValueError(f"{name} must be a date such as '2008-09-15', got {day!r}")
-
-
 def cut(
     bars: pd.DataFrame,  # Bars, in any order
     start: str | None,  # First date, inclusive
@@ -200,7 +189,7 @@ def load(
     symbol: str | list[str],  # One symbol, or several for one long table
     source: str | list[str] = "sample",  # A name in `SOURCES`; of several the first that answers
     *,
-    start: str | dt.date | None = None,  # First date, inclusive
+    start: str | dt.date | None = None,  # First date, inclusive, such as 2024-01-31
     end: str | dt.date | None = None,  # Last date, inclusive
     adjust: str = "none",  # "none" (as traded), "splits", "all", or "raw" (as traded, with adj_close)
     max_age: str | dt.timedelta | None = None,  # "1d" takes answers of the last day from the cache
@@ -208,7 +197,10 @@ def load(
     **options: Any,  # Passed on to the source
 ) -> pd.DataFrame:  # Bars (or Closes); for a list, a long table with the index (symbol, time)
     "Load bars from a source."
-    asked = {"start": _day("start", start), "end": _day("end", end), "adjust": adjust}
+    span = {
+        name: day if day is None else read_day(day, name) for name, day in (("start", start), ("end", end))
+    }
+    asked = {**span, "adjust": adjust}
     if adjust not in ("none", "splits", "all", "raw"):
         raise ValueError(f"adjust must be 'none', 'splits', 'all' or 'raw', got {adjust!r}")
     keeping = None if max_age is None else {"max_age": max_age, "folder": cache}

@@ -8,6 +8,8 @@ __all__ = ['check_spans', 'members', 'membership']
 # %% ../../nbs/1_data/19_universe.ipynb #4a1ec376
 import pandas as pd
 
+from .calendar import read_day
+
 # %% ../../nbs/1_data/19_universe.ipynb #fe6bb678
 def _dates(table: pd.DataFrame, name: str) -> pd.Series:
     "Read a column of dates; what is empty becomes the end of time."
@@ -64,9 +66,9 @@ def members(
     day: str | pd.Timestamp,  # The day that is asked about
 ) -> list[str]:  # Symbols in alphabetical order
     "Return who belonged to a universe on a day."
-    spans, moment = check_spans(table), pd.to_datetime(day, errors="coerce")
-    if pd.isna(moment) or moment.tz is not None:
-        raise ValueError(f"day must be a date such as '2008-09-15', got {day!r}")
+    spans, moment = check_spans(table), pd.Timestamp(read_day(day))
+    if moment.tz is not None:
+        raise ValueError(f"day must be a date such as '2008-09-15', without a time zone, got {day!r}")
     inside = (spans["first"] <= moment) & (moment <= spans["last"])
     return spans["symbol"][inside].tolist()
 

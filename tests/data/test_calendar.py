@@ -1,6 +1,8 @@
 "Trading days against what the exchanges did, and gaps found where they were made."
 
+import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import alphatwin as at
-from alphatwin.data.calendar import session_gaps, session_hours, sessions
+from alphatwin.data.calendar import read_day, session_gaps, session_hours, sessions
 
 Refusal = Callable[..., str]
 
@@ -126,3 +128,65 @@ def test_a_calendar_that_ends_before_the_year_does_is_asked_for_what_it_knows() 
 
 def test_hours_of_an_unknown_exchange_are_refused(refusal: Refusal) -> None:
     assert "no calendar 'XXXX'" in refusal(ValueError, session_hours, "XXXX", "2024-01-01", "2024-01-31")
+
+
+# Which day is meant
+
+
+@pytest.mark.parametrize(
+    ("day", "text"),
+    [
+        ("2024", "2024"),
+        ("2024-02", "2024-02"),
+        ("2024-02-29", "2024-02-29"),
+        ("2024-02-29 15:00", "2024-02-29 15:00"),
+        ("2024-02-29T15:00:30.5+01:00", "2024-02-29T15:00:30.5+01:00"),
+        ("2024-02-29 00:00:00", "2024-02-29"),
+        (dt.date(2024, 2, 29), "2024-02-29"),
+        (dt.datetime(2024, 2, 29), "2024-02-29"),
+        (dt.datetime(2024, 2, 29, 15), "2024-02-29T15:00:00"),
+        (pd.Timestamp("2024-02-29"), "2024-02-29"),
+        (pd.Timestamp("2024-02-29", tz="UTC"), "2024-02-29T00:00:00+00:00"),
+    ],
+)
+def test_a_day_in_one_spelling(day: str, text: str) -> None:
+    assert read_day(day) == text
+
+
+GUESSES = [
+    "03/04/2010",
+    "13/04/2010",
+    "31.12.2020",
+    "2010/03/04",
+    "20100304",
+    "4 March 2010",
+    "10-03-04",
+    "2010-3-4",
+]
+
+
+@pytest.mark.parametrize(
+    "day", [*GUESSES, "2010-02-30", "2010-13", "today", "", " 2010-03-04", 2010, pd.NaT, None]
+)
+def test_what_would_be_a_guess_is_refused(day: str, refusal: Refusal) -> None:
+    sentence = refusal(ValueError, read_day, day, "start")
+    assert sentence.startswith(
+        "start must be a day or a moment such as '2024-01-31' or '2024-01-31 15:00', got "
+    )
+    assert sentence.endswith(repr(day))
+
+
+@pytest.mark.parametrize("day", GUESSES)
+def test_no_date_is_guessed_anywhere(day: str, refusal: Refusal, tmp_path: Path) -> None:
+    lake, other = at.Lake(tmp_path), at.load("AAPL").assign(volume=1.0)
+    lake.write("AAPL", at.load("AAPL"), known="2013-03-02")
+    assert refusal(ValueError, at.load, "SPX", start=day).startswith("start must be a day")
+    assert refusal(ValueError, at.load, "SPX", end=day).startswith("end must be a day")
+    with_asof = {"source": "lake", "folder": tmp_path, "asof": day}
+    assert refusal(ValueError, at.load, "AAPL", **with_asof).startswith("asof must be a day")
+    assert refusal(ValueError, at.diff_vintages, "AAPL", day, folder=tmp_path).startswith(
+        "asof must be a day"
+    )
+    assert refusal(ValueError, lake.sql, "select 1", day).startswith("asof must be a day")
+    assert refusal(ValueError, lake.read, "AAPL", start=day).startswith("start must be a day")
+    assert refusal(ValueError, lake.write, "AAPL", other, known=day).startswith("known must be a day")

@@ -130,9 +130,10 @@ def test_other_refusals(refusal: Refusal) -> None:
     assert sentence == "memberships: no column last; found: symbol, first"
     assert "got list" in refusal(ValueError, members, ["AIG"], "2010-01-01")
     assert "got one without rows" in refusal(ValueError, members, DOW.iloc[:0], "2010-01-01")
-    assert "day must be a date" in refusal(ValueError, members, DOW, pd.NaT)
-    assert "day must be a date" in refusal(ValueError, members, DOW, pd.Timestamp("2010-01-01", tz="UTC"))
-    assert "day must be a date" in refusal(ValueError, members, DOW, "Lehman")
+    assert "day must be a day" in refusal(ValueError, members, DOW, pd.NaT)
+    assert "without a time zone" in refusal(ValueError, members, DOW, pd.Timestamp("2010-01-01", tz="UTC"))
+    assert "day must be a day" in refusal(ValueError, members, DOW, "Lehman")
+    assert "day must be a day" in refusal(ValueError, members, DOW, "09/15/2008")
     days = pd.DatetimeIndex(["2010-01-04", "2010-01-05"])
     for time in (days[::-1], days[[0, 0]], days.tz_localize("UTC")):
         assert "increasing and without doubles" in refusal(ValueError, membership, DOW, time)

@@ -1,64 +1,98 @@
-"The backtest against `bt`, an independent engine, on the rule of the first episode."
+"The backtest against four independent engines: same rule, same money."
+
+import math
 
 import numpy as np
 import pandas as pd
+import peers
 import pytest
 
 import alphatwin as at
 
-bt = pytest.importorskip("bt", reason="bt is not installed: it is one of settings.ini's dev_requirements")
-
-PAIRS = [(1, 2), (5, 20), (10, 50), (20, 100), (50, 200)]
+FEES = (0.0, 0.002)
 
 
-def by_bt(bars: pd.DataFrame, target: pd.Series, fees: float) -> "bt.backtest.Backtest":
-    "Run bt on the opens, with each target one bar late, and let one last row hold the last close."
-    last = bars.index[-1] + pd.Timedelta(days=1)
-    prices = pd.concat([bars["open"], pd.Series([bars["close"].iloc[-1]], index=[last])]).to_frame("X")
-    late = target.shift(1, fill_value=0.0)
-    changes = late[late != late.shift(1, fill_value=0.0)].to_frame("X")
-    strategy = bt.Strategy("peer", [bt.algos.WeighTarget(changes), bt.algos.Rebalance()])
-    run = bt.Backtest(
-        strategy,
-        prices,
-        initial_capital=100_000.0,
-        commissions=lambda quantity, price: abs(quantity) * price * fees,
-        integer_positions=False,
-        progress_bar=False,
-    )
-    run.run()
-    return run
+@pytest.fixture(params=sorted(peers.PEERS))
+def peer(request: pytest.FixtureRequest) -> str:
+    "The name of a peer that is installed."
+    reason = f"{request.param} is not installed: it is one of settings.ini's dev_requirements"
+    pytest.importorskip(request.param, reason=reason)
+    return request.param
 
 
-def at_opens(bars: pd.DataFrame, result: at.Result) -> pd.Series:
-    "The equity just after each open, and at the last close."
-    value = result.positions["money"] + result.positions["shares"] * bars["open"]
-    return pd.concat([value, result.equity.iloc[-1:]]).reset_index(drop=True)
+def drawdown_by_rows(result: at.Result, price: pd.Series) -> float:
+    "The worst drawdown of ours where each bar counts twice: at the price of its fill, before it, and at its close."
+    before = result.positions.shift()
+    first = before["money"].fillna(peers.CASH) + before["shares"].fillna(0.0) * price
+    curve = pd.Series(np.c_[first, result.equity].ravel())
+    return at.max_drawdown(curve / curve.shift(fill_value=peers.CASH) - 1)
 
 
-def agree(bars: pd.DataFrame, target: pd.Series, fees: float) -> None:
-    run = by_bt(bars, target, fees)
-    theirs = run.strategy.values.iloc[1:]  # bt puts a row for the start before the first
-    result = at.backtest(bars, target, fees=fees)
-    ours = at_opens(bars, result)
-    assert len(ours) == len(theirs)
-    np.testing.assert_allclose(ours, theirs, rtol=1e-9)
-    assert result.equity.iloc[-1] == pytest.approx(theirs.iloc[-1], rel=1e-9)
-    assert len(result.fills) == len(run.strategy.get_transactions())
-    worst = (theirs / theirs.cummax().clip(lower=100_000) - 1).min()
-    assert at.max_drawdown(ours / ours.shift(fill_value=100_000.0) - 1) == pytest.approx(worst, rel=1e-9)
+def agree(peer: str, bars: pd.DataFrame, target: pd.Series, fees: float, fill: str) -> None:
+    "Every bar's equity and shares, and the four figures, as we and as the peer itself compute them."
+    run = peers.PEERS[peer](bars, target, fees, fill)
+    result, figures = peers.ours(bars, target, fees, fill)
+    np.testing.assert_allclose(run.equity, result.equity, rtol=1e-9)
+    shares = result.positions["shares"]
+    np.testing.assert_allclose(run.held, shares, rtol=1e-9, atol=1e-9 * shares.abs().max())
+    theirs = peers.measure(run.equity, run.held)
+    assert theirs["trades"] == figures["trades"] == len(result.trades)
+    for name in ("final", "sharpe", "max_drawdown"):
+        assert theirs[name] == pytest.approx(figures[name], rel=1e-9), name
+    expected = dict(figures)
+    if peer == "bt":
+        assert math.isnan(run.own["trades"]), "it keeps fills, not trades"
+        expected.pop("trades")
+    if peer == "backtesting":
+        expected["sharpe"] = peers.geometric_sharpe(result.equity)
+        if not target.isin([-1.0, 0.0, 1.0]).all():
+            assert run.own["trades"] > figures["trades"], "it counts lots: each increase opens another"
+            expected.pop("trades")
+            _, price = peers.at_fill(bars, target, fill)
+            expected["max_drawdown"] = drawdown_by_rows(result, price)
+    for name, value in expected.items():
+        assert run.own[name] == pytest.approx(value, rel=1e-9), f"{peer}'s own {name}"
 
 
-@pytest.mark.parametrize(("fast", "slow"), PAIRS)
-@pytest.mark.parametrize("fees", [0.0, 0.002])
-def test_the_cross_of_averages(fast: int, slow: int, fees: float, spx: pd.DataFrame) -> None:
-    agree(spx, at.sma_cross(spx, fast, slow), fees)
+@pytest.mark.parametrize("fill", ["next_open", "same_close"])
+@pytest.mark.parametrize("fees", FEES)
+@pytest.mark.parametrize("rule", sorted(peers.RULES))
+def test_the_s_and_p_500(peer: str, rule: str, fees: float, fill: str, spx: pd.DataFrame) -> None:
+    agree(peer, spx, peers.RULES[rule](spx), fees, fill)
+
+
+def test_the_next_close(peer: str, spx: pd.DataFrame) -> None:
+    agree(peer, spx, peers.mixture(spx), 0.002, "next_close")
+
+
+@pytest.mark.parametrize("fees", FEES)
+@pytest.mark.parametrize("rule", ["buy and hold", "cross of averages", "mixture, positions resized"])
+def test_apple(peer: str, rule: str, fees: float) -> None:
+    bars = peers.apple()
+    agree(peer, bars, peers.RULES[rule](bars), fees, "next_open")
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_any_target_short_ones_and_reversals_included(seed: int, aapl: pd.DataFrame) -> None:
-    # Without fees: bt sizes a partial position before its fee, we after it.
+@pytest.mark.parametrize("fees", FEES)
+def test_any_target_short_ones_and_reversals_included(peer: str, seed: int, fees: float) -> None:
     rng = np.random.default_rng(seed)
-    bars = aapl.loc["2006":"2008"]
+    bars = peers.apple().loc["2006":"2008"]
     wishes = np.repeat(rng.choice([-0.5, -0.2, 0.0, 0.3, 0.7, 1.0], len(bars) // 5 + 1), 5)[: len(bars)]
-    agree(bars, pd.Series(wishes, index=bars.index), fees=0.0)
+    agree(peer, bars, pd.Series(wishes, index=bars.index), fees, "next_open")
+
+
+def test_a_peer_that_is_told_something_else_disagrees(peer: str, spx: pd.DataFrame) -> None:
+    "The comparison can fail: one bar's target changed, one basis point of fees, another fill."
+    bars = spx.loc["2007":"2009"]
+    target = peers.cross(bars)
+    agree(peer, bars, target, 0.001, "next_open")
+    other = target.copy()
+    other.iloc[200:230] = 1 - other.iloc[200:230]
+    for changed in (
+        (other, 0.001, "next_open"),
+        (target, 0.0011, "next_open"),
+        (target, 0.001, "same_close"),
+    ):
+        run = peers.PEERS[peer](bars, *changed)
+        _, figures = peers.ours(bars, target, 0.001, "next_open")
+        assert run.own["final"] != pytest.approx(figures["final"], rel=1e-6)

@@ -110,7 +110,6 @@ def cap(
         if each is not None:
             values = values.clip(-each, each)
         gross = np.abs(values) if values.ndim == 1 else np.abs(values).sum(axis=1, keepdims=True)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return like(np.where(gross > most, values * (most / gross), values), targets[0])
+        return like(values * np.divide(most, gross, out=np.ones_like(gross), where=gross > most), targets[0])
 
     return join({"target": part}, cut, "cap")

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alphatwin as at
+from alphatwin.signals.strategies import check_number, ema_cross
 
 Refusal = Callable[..., str]
 Market = Callable[..., pd.DataFrame]
@@ -39,6 +40,49 @@ def test_the_cross_as_talib_sees_it(fast: int, slow: int, spx: pd.DataFrame) -> 
     assert (target[clear] == (short > long)[clear]).all()
     assert (target.iloc[: slow - 1] == 0).all() and set(target) == {0.0, 1.0}
     at.check_target(target, spx)
+
+
+def test_the_cross_decides_ties_exactly_where_the_tick_is_known() -> None:
+    rng = np.random.default_rng(2)
+    cents = rng.integers(995, 1006, 20_000)
+    bars = pd.DataFrame(
+        {"close": cents / 100}, index=pd.date_range("1960-01-01", periods=20_000, name="time")
+    )
+    total = np.concatenate([[0], np.cumsum(cents)])
+    short, long = total[30:] - total[25:-5], total[30:] - total[:-30]  # sums of 5 and of 30, whole numbers
+    exact = short * 6 > long
+    assert (short * 6 == long).sum() > 100
+    assert (at.sma_cross(bars, 5, 30, tick=0.01).to_numpy()[29:] == exact).all()
+    floats = at.sma_cross(bars, 5, 30).to_numpy()[29:]
+    assert (floats == exact)[short * 6 != long].all()
+
+
+@pytest.mark.parametrize(("fast", "slow"), [(1, 2), (12, 26), (50, 200)])
+def test_the_exponential_cross_as_talib_sees_it(fast: int, slow: int, spx: pd.DataFrame) -> None:
+    close = spx["close"].to_numpy()
+    short, long = (talib.EMA(close, n) if n > 1 else close for n in (fast, slow))
+    clear = np.abs(short / long - 1) > 1e-9
+    assert clear.sum() > 0.99 * (len(close) - slow)
+    target = ema_cross(spx, fast, slow)
+    assert (target[clear] == (short > long)[clear]).all()
+    assert not target.iloc[: slow - 1].any() and set(target) == {0.0, 1.0}
+
+
+def test_the_exponential_cross_by_hand_and_on_a_flat_price(market: Market) -> None:
+    bars = market(0, 5)
+    bars["close"] = [10.0, 12.0, 14.0, 13.0, 12.0]
+    # long average of 3: 12, then half way: 12.5, 12.25
+    assert ema_cross(bars, fast=1, slow=3).tolist() == [0, 0, 1, 1, 0]
+    assert not ema_cross(market(0, 300).assign(close=10.1)).any()
+
+
+def test_numbers_within_limits(refusal: Refusal) -> None:
+    check_number("x", np.float64(0.5), above=0, most=0.5)
+    check_number("x", 3, above=-1)
+    for value in (0, 0.6, float("nan"), float("inf"), "0.1", None, True):
+        sentence = refusal(ValueError, check_number, "x", value, 0, 0.5)
+        assert sentence == f"x must be a number above 0 and at most 0.5, got {value!r}"
+    assert refusal(ValueError, check_number, "x", float("inf"), 0) == "x must be a number above 0, got inf"
 
 
 @settings(max_examples=50)
@@ -150,3 +194,42 @@ def test_targets_that_are_refused(
     sentence = refusal(ValueError, at.check_target, make(bars), bars)
     assert sentence.startswith("target") and all(word in sentence for word in words), sentence
     assert refusal(ValueError, at.check_target, make(bars), bars, "my_rule").startswith("my_rule")
+
+
+# What is a table of weights
+
+
+def test_weights_of_several_symbols_pass(panel: Callable[..., pd.DataFrame]) -> None:
+    bars = panel(1)
+    times = pd.DatetimeIndex(sorted(bars.index.unique(1)), name="time")
+    weights = pd.DataFrame(0.25, index=times, columns=bars.index.unique(0))
+    at.check_target(weights, bars)
+    at.check_target(weights[["S3", "S1", "S0", "S2"]], bars)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda weights: weights["S0"], ["must be a DataFrame, time x symbol", "Series"]),
+        (lambda weights: weights.iloc[1:], ["199 values for 200 bars"]),
+        (lambda weights: weights.shift(freq="D"), ["value 0 is stamped 2015-01-06", "the bar is 2015-01-05"]),
+        (lambda weights: weights[["S0", "S1"]], ["has the columns S0, S1, the bars have S0, S1, S2, S3"]),
+        (lambda weights: weights.rename(columns={"S0": "X"}), ["has the columns X, S1", "0.0 for those"]),
+        (lambda weights: weights.astype({"S2": bool}), ["holds bool, not numbers"]),
+        (
+            lambda weights: weights.assign(S0=weights["S0"].mask(weights.index == weights.index[3])),
+            ["is nan at 2015-01-08", "for S0", "(1 such bars)"],
+        ),
+    ],
+)
+def test_weights_that_are_refused(
+    make: Callable[[pd.DataFrame], object],
+    words: list[str],
+    panel: Callable[..., pd.DataFrame],
+    refusal: Refusal,
+) -> None:
+    bars = panel(1)
+    times = pd.DatetimeIndex(sorted(bars.index.unique(1)), name="time")
+    weights = pd.DataFrame(0.25, index=times, columns=bars.index.unique(0))
+    sentence = refusal(ValueError, at.check_target, make(weights), bars, "book")
+    assert sentence.startswith("book") and all(word in sentence for word in words), sentence

@@ -11,7 +11,7 @@ import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
 
-from .indicators import Table, check_window, smooth, window_sum
+from .indicators import TIE, Table, check_window, smooth, window_sum
 from .panels import compute, open_bars, open_prices
 
 # %% ../../nbs/2_signals/02_oscillators.ipynb #4ec3497a
@@ -231,8 +231,9 @@ def _cci(tiles: NDArray[np.float64], answers: NDArray[np.float64], window: int) 
             for lane in range(lanes):
                 away[lane] += abs(typical[place, lane] - mean[lane])
         for lane in range(lanes):
-            usual = 0.015 * away[lane] / window
-            index[row, lane] = (typical[row, lane] - mean[lane]) / usual if usual != 0 else 0.0
+            usual = away[lane] / window
+            moved = usual > TIE * abs(mean[lane])
+            index[row, lane] = (typical[row, lane] - mean[lane]) / (0.015 * usual) if moved else 0.0
 
 
 def cci(

@@ -11,7 +11,7 @@ import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
 
-from .indicators import check_window, window_sum
+from .indicators import TIE, check_window, window_sum
 from .panels import compute, open_bars
 
 # %% ../../nbs/2_signals/04_volume.ipynb #4cfdf218
@@ -47,9 +47,10 @@ def _mfi(tiles: NDArray[np.float64], answers: NDArray[np.float64], window: int) 
             flow[row, lane] *= typical[row, lane]
     for row in range(1, rows):
         for lane in range(lanes):
-            now, before = typical[row, lane], typical[row - 1, lane]
-            coming[row, lane] = flow[row, lane] if now > before else 0.0
-            going[row, lane] = flow[row, lane] if now < before else 0.0
+            change = typical[row, lane] - typical[row - 1, lane]
+            least = TIE * abs(typical[row, lane])
+            coming[row, lane] = flow[row, lane] if change > least else 0.0
+            going[row, lane] = flow[row, lane] if -change > least else 0.0
     window_sum(coming, index, 1, window)
     window_sum(going, flow, 1, window)
     for row in range(window, rows):

@@ -118,8 +118,9 @@ def adjust_prices(
     known = "adj_close" in raw or {"split", "dividend"} <= set(raw.columns)
     if not (known if adjust == "all" else "split" in raw):
         needed = "adj_close (or split and dividend)" if adjust == "all" else "split"
+        works = "adjust='all' works, by its adj_close" if "adj_close" in raw else "adjust='none' works"
         raise BarsError(
-            f"{symbol}: adjust={adjust!r} needs a column {needed}, which this source does not have; adjust='none' works"
+            f"{symbol}: adjust={adjust!r} needs a column {needed}, which this source does not have; {works}"
         )
     if adjust == "splits":
         return adjust_splits(bars, symbol)

@@ -18,31 +18,39 @@ def wide_prices(
     column: str = "close",  # Which column to lay out
 ) -> pd.DataFrame:  # float64, all times x symbols as they come in the table; NaN before a symbol's first bar and after its last
     "Lay one column of a long table out as time x symbol."
-    if not isinstance(bars, pd.DataFrame) or bars.index.nlevels != 2:
+    index = bars.index if isinstance(bars, pd.DataFrame) else None
+    if not isinstance(index, pd.MultiIndex) or index.nlevels != 2:
         raise BarsError("expected a long table of several symbols; at.load(['AAPL', 'IBM']) gives one")
     if column not in bars.columns:
         raise BarsError(f"no column {column}; found: {', '.join(map(str, bars.columns))}")
     if not len(bars):
         raise BarsError("no rows: there is nothing to compute on; check the symbols and the dates")
-    column_of, symbols = pd.factorize(bars.index.get_level_values(0))
-    row_of, times = pd.factorize(bars.index.get_level_values(1), sort=True)
+    symbol_of, time_of = (np.asarray(codes) for codes in index.codes)  # Numbers, much faster than names
+    if min(symbol_of.min(), time_of.min()) < 0:
+        raise BarsError("a row has no symbol or no time; drop or name it")
+    place_of, order = pd.factorize(symbol_of)
+    by_time = np.argsort(index.levels[1])
+    used = np.bincount(time_of, minlength=len(by_time))[by_time] > 0
+    row_of = np.empty(len(by_time), dtype="int64")
+    row_of[by_time] = np.cumsum(used) - 1
+    times, symbols = index.levels[1][by_time[used]], index.levels[0][order]
     values = bars[column].to_numpy(dtype="float64")
-    counts = np.zeros((len(times), len(symbols)), dtype="int64")
-    np.add.at(counts, (row_of, column_of), 1)
-    bad = ~np.isfinite(values) | (counts[row_of, column_of] > 1)
-    if bad.any():
-        symbol, time = bars.index[bad][0]
+    wide = np.full((len(times), len(symbols)), np.nan)
+    wide[row_of[time_of], place_of] = values
+    listed = ~np.isnan(wide)
+    if listed.sum() != len(bars) or not np.isfinite(values).all():
+        bad = ~np.isfinite(values)
+        bad = bad if bad.any() else index.duplicated()
         what = "there twice" if np.isfinite(values[bad][0]) else f"{values[bad][0]}"
-        raise BarsError(f"{symbol}: {column} is {what} on {time}; at.validate lists such rows", bars[bad])
-    listed = np.maximum.accumulate(counts) & np.maximum.accumulate(counts[::-1])[::-1]
-    holes = np.argwhere(listed > counts)
-    if len(holes):
-        row, place = holes[0]
+        name, time = index[bad][0]
+        raise BarsError(f"{name}: {column} is {what} on {time}; at.validate lists such rows", bars[bad])
+    first, last = listed.argmax(axis=0), len(times) - 1 - listed[::-1].argmax(axis=0)
+    holed = np.flatnonzero(last - first + 1 != listed.sum(axis=0))
+    if len(holed):
+        row = times[first[holed[0]] + int(np.argmin(listed[first[holed[0]] :, holed[0]]))]
         raise BarsError(
-            f"{symbols[place]}: no bar on {times[row]}, where others have one; fill the hole or drop that time"
+            f"{symbols[holed[0]]}: no bar on {row}, where others have one; fill the hole or drop that time"
         )
-    wide = np.full(counts.shape, np.nan)
-    wide[row_of, column_of] = values
     return pd.DataFrame(wide, pd.DatetimeIndex(times, name="time"), pd.Index(symbols, name="symbol"))
 
 # %% ../../nbs/2_signals/07_strategies.ipynb #2df7a651

@@ -96,12 +96,8 @@ def _judge(row: dict[str, Any], found: pd.DataFrame) -> dict[str, Any]:
     if "why" in row:
         return row
     errors, warnings = (int((found["severity"] == name).sum()) for name in ("error", "warning"))
-    return row | {
-        "verdict": judge_table(found),
-        "errors": errors,
-        "warnings": warnings,
-        "why": say_why(found),
-    }
+    counts = {"errors": errors, "warnings": warnings}
+    return row | counts | {"verdict": judge_table(found), "why": say_why(found)}
 
 # %% ../../nbs/1_data/39_health.ipynb #23c25583
 def survey(

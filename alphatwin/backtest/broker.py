@@ -137,10 +137,6 @@ class Desk:
     def move(self, text: str, account: str, amount: float) -> None:
         "Book money that cash receives (or gives, below zero)."
         self.ledger.move(self.market.time[self.bar], text, account, amount)
-        self.settle()
-
-    def settle(self) -> None:
-        "Take the cash over from the books."
         self.account.cash = float(self.ledger.balance("cash"))
         self.cash.append((self.bar, self.account.cash))
 
@@ -172,8 +168,9 @@ def fill(
     else:
         paid, fee = price, desk.fees.of(shares, shares * price)
     name = market.symbols[symbol]
-    book_fill(desk.ledger, market.time[bar], name, before, held, price, paid, fee)
-    desk.settle()
+    cash = book_fill(desk.ledger, market.time[bar], name, before, held, price, paid, fee)
+    desk.account.cash = float(cash)
+    desk.cash.append((bar, desk.account.cash))
     if before * held <= 0:
         position.entry = position.best = paid
     elif abs(held) > abs(before):
@@ -267,19 +264,21 @@ def sizes_of(
 def fill_one(
     desk: Desk,  # Of one symbol; is changed
     order: Order,  # A target
-    price: float,  # The market's, above zero
-    equity: float,  # At that price
+    price: float,  # The market's
     reason: str,  # Written beside the fill
 ) -> None:
     "Trade the only symbol to its target: the same as below, in fewer steps."
-    position = desk.account.positions[0]
+    account, market, bar = desk.account, desk.market, desk.bar
+    position = account.positions[0]
+    equity = account.cash + position.shares * price
+    if not equity > 0:
+        alive(equity, market.time[bar])
     if position.stopped_at is not None:
         if position.stopped_at == order.target:
             order = replace(order, target=0.0)
         else:
             position.stopped_at = None
-    volume = desk.market.volume[0][desk.bar]
-    wish = size_one(order.target, desk.account, price, volume, equity, desk.rules, desk.rates)
+    wish = size_one(order.target, account, price, market.volume[0][bar], equity, desk.rules, desk.rates)
     fill(desk, 0, wish, price, equity, order, reason)
 
 
@@ -291,12 +290,12 @@ def fill_targets(
 ) -> None:
     "Trade to all targets of one moment at once."
     market, prices = desk.market, desk.prices(moment)
+    if len(prices) == 1 and desk.participation is None and prices[0] > 0:
+        return fill_one(desk, orders[0], prices[0], reason)
     symbols: Sequence[int] = range(len(prices))
     if len(orders) != len(prices):
         symbols = [market.symbols.index(order.symbol) for order in orders]
     equity = alive(desk.account.equity(prices), market.time[desk.bar])
-    if len(prices) == 1 and desk.participation is None and prices[0] > 0:
-        return fill_one(desk, orders[0], prices[0], equity, reason)
     wanted, wishes = sizes_of(desk, orders, symbols, prices, equity)
     for order, symbol, target, wish in zip(orders, symbols, wanted, wishes, strict=True):
         if target != order.target:

@@ -8,7 +8,7 @@ __all__ = ['due_bars', 'follow', 'drifted', 'curves_of', 'refuse_ruin', 'log_of_
 
 # %% ../../nbs/4_backtest/32_event.ipynb #15925938
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf, nan
 from typing import Any
 
@@ -69,10 +69,12 @@ def follow(
                 f"the targets on {market.time[bar]} add up to {sizes[bar]:g}, more than leverage={rules.leverage:g}; "
                 "hold less, or raise leverage"
             )
-        orders = []
-        for name, wanted in zip(market.symbols, row, strict=True):
-            desk.number += 1
-            orders.append(Order(name, nan, kind, nan, nan, "gtc", wanted, bar, desk.number))
+        first = desk.number + 1
+        desk.number += len(row)
+        orders = [
+            Order(name, nan, kind, nan, nan, "gtc", wanted, bar, number)
+            for number, name, wanted in zip(range(first, first + len(row)), market.symbols, row, strict=True)
+        ]
         if rules.fill == "next_open":
             desk.at_open = orders
         elif rules.fill == "next_close":
@@ -125,7 +127,8 @@ def log_of_fills(
     desk: Desk,  # After the walk
 ) -> dict[str, np.ndarray]:  # One array for each name in LOG
     "Lay the fills out as columns."
-    columns = {name: [getattr(one, name) for one in desk.fills] for name in LOG}
+    columns: dict[str, Sequence[Any]] = dict(zip(LOG, zip(*desk.fills, strict=True), strict=False))
+    columns = columns or {name: () for name in LOG}
     numbers = {name: number for number, name in enumerate(desk.market.symbols)}
     reasons = {name: number for number, name in enumerate(REASONS)}
     columns["symbol"] = [numbers[name] for name in columns["symbol"]]

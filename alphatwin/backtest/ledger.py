@@ -8,7 +8,6 @@ __all__ = ['DIGITS', 'EXACT', 'CENT', 'ZERO', 'Work', 'Lines', 'to_money', 'to_c
 
 # %% ../../nbs/4_backtest/08_ledger.ipynb #5d9dcba8
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from decimal import (
     MAX_EMAX,
     MAX_PREC,
@@ -20,7 +19,7 @@ from decimal import (
     setcontext,
 )
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import pandas as pd
 
@@ -72,8 +71,7 @@ def exactly(
 Lines = tuple[tuple[str, Decimal], ...]  # (account, amount), which add up to zero
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     "One booking."
 
     time: Any  # When
@@ -101,7 +99,6 @@ def added_up(
     return balances
 
 # %% ../../nbs/4_backtest/08_ledger.ipynb #97ad0911
-@exactly
 def cost_moved(
     before: Decimal,  # Shares held before
     shares: Decimal,  # Traded
@@ -130,15 +127,19 @@ class Ledger:
     @exactly
     def book(self, time: Any, text: str, lines: Lines) -> None:
         "Add one entry, whole or not at all."
+        self._post(Entry(time, text, lines))
+
+    def _post(self, entry: Entry) -> None:
         balances, total = self._current(), ZERO
-        for _, amount in lines:
+        for _, amount in entry.lines:
             total += amount
         if total:
-            raise ValueError(f"{text} at {time} does not balance: its lines add up to {total}, not to zero")
-        entry = Entry(time, text, lines)
+            raise ValueError(
+                f"{entry.text} at {entry.time} does not balance: its lines add up to {total}, not to zero"
+            )
         self._settled = False  # Whoever is interrupted from here on adds up afresh
         self._entries.append(entry)
-        for account, amount in lines:
+        for account, amount in entry.lines:
             balances[account] = balances.get(account, ZERO) + amount
         self._settled = True
 
@@ -185,23 +186,24 @@ def book_fill(
     market: float,  # The market's price
     paid: float,  # The price paid, slippage included
     fee: float,  # Money
-) -> None:
+) -> Decimal:  # Cash afterwards
     "Book one purchase or sale."
-    old, position = to_money(before), "position " + symbol
-    shares = to_money(after) - old
+    old, position = to_money(before) if before else ZERO, "position " + symbol
+    shares = (to_money(after) if after else ZERO) - old
     value = flow = shares * to_money(market)
     if paid != market:
         flow = shares * to_money(paid)
-    cost = cost_moved(old, shares, ledger.balance(position), value) if before else value
+    cost = cost_moved(old, shares, ledger._current().get(position, ZERO), value) if before else value
     charge = to_money(fee) if fee else ZERO
-    lines = [("cash", -flow - charge), (position, cost)]
+    lines: Lines = (("cash", -flow - charge), (position, cost))
     if charge:
-        lines.append(("fees", charge))
+        lines += (("fees", charge),)
     if flow is not value:
-        lines.append(("slippage", flow - value))
+        lines += (("slippage", flow - value),)
     if cost is not value:
-        lines.append(("profit", value - cost))
-    ledger.book(time, "bought " + symbol if after > before else "sold " + symbol, tuple(lines))
+        lines += (("profit", value - cost),)
+    ledger._post(Entry(time, ("bought " if after > before else "sold ") + symbol, lines))
+    return ledger._balances["cash"]
 
 # %% ../../nbs/4_backtest/08_ledger.ipynb #5a5146c6
 def statement(

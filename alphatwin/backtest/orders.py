@@ -8,6 +8,7 @@ __all__ = ['AT_MARKET', 'KINDS', 'Order', 'check_order', 'reach', 'woken', 'part
 # %% ../../nbs/4_backtest/07_orders.ipynb #bc697717
 import math
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 # %% ../../nbs/4_backtest/07_orders.ipynb #c22e105a
 AT_MARKET = ("market", "market_on_open", "market_on_close")
@@ -109,8 +110,7 @@ def part_of(
     return math.copysign(most, shares) if most > 0 else 0.0
 
 # %% ../../nbs/4_backtest/07_orders.ipynb #15e8374d
-@dataclass(frozen=True, slots=True)
-class Fill:
+class Fill(NamedTuple):
     "One purchase or sale that happened."
 
     bar: int  # Number of the bar in which it happened

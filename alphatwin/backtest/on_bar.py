@@ -96,14 +96,14 @@ def show(
     desk: Desk,  # At a close
 ) -> None:
     "Let a context know what happened in this bar."
-    bar, market = desk.bar, desk.market
+    bar, tape = desk.bar, desk.tape
     for number, past in enumerate(context._past.values()):
         for column in COLUMNS:
-            past[column].append(getattr(market, column)[number][bar])
-    context.bar, context.time = bar, market.time[bar]
+            past[column].append(getattr(tape, column)[number][bar])
+    context.bar, context.time = bar, tape.time[bar]
     context.cash, context.equity = desk.account.cash, desk.account.equity(desk.prices("close"))
     context.positions = {
-        name: one.shares for name, one in zip(market.symbols, desk.account.positions, strict=True)
+        name: one.shares for name, one in zip(tape.symbols, desk.account.positions, strict=True)
     }
     context.orders = tuple(one.order for one in desk.working)
     context._wishes, context._cancelled = [], set()
@@ -114,13 +114,13 @@ def take(
     desk: Desk,  # Is changed
 ) -> None:
     "Bring a context's orders to the desk."
-    gone, market = context._cancelled, desk.market
+    gone, tape = context._cancelled, desk.tape
     desk.working = [one for one in desk.working if one.order.number not in gone]
     targets: dict[tuple[str, str], Order] = {}
     for order in context._wishes:
         if order.number in gone:
             continue
-        symbol = market.symbols.index(order.symbol)
+        symbol = tape.symbols.index(order.symbol)
         if order.target == order.target:
             check_target_order(desk, symbol, order)
             desk.decided[symbol] = order.target
@@ -141,7 +141,7 @@ def check_target_order(
     size = sum(rest) + abs(order.target)
     if desk.rules.size == "equity" and size > desk.rules.leverage * (1 + 1e-9):
         raise ValueError(
-            f"{order.symbol}: with a target of {order.target:g} on {desk.market.time[desk.bar]} the targets add up to "
+            f"{order.symbol}: with a target of {order.target:g} on {desk.tape.time[desk.bar]} the targets add up to "
             f"{size:g}, more than leverage={desk.rules.leverage:g}; hold less, or raise leverage"
         )
 
@@ -156,7 +156,7 @@ def asking(
         raise ValueError(
             f"on_bar must be a function of a context, or an object with a method on_bar, got {strategy!r}"
         )
-    context = Context(desk.market.symbols)
+    context = Context(desk.tape.symbols)
 
     def decide(desk: Desk) -> None:
         show(context, desk)

@@ -44,6 +44,13 @@ def test_rsi_by_the_book(symbol: str, window: int, below: float, leave: int, tre
     assert 0.02 < target.mean() < 0.5
 
 
+def test_an_rsi_on_the_threshold_is_no_panic() -> None:
+    time = pd.bdate_range("2024-01-01", periods=4, name="time")
+    bars = pd.DataFrame({"close": [10.0, 12, 16, 14]}, index=time)  # ends with an RSI of 60
+    assert not rsi_reversion(bars, 2, below=60, leave=2, trend=4).any()
+    assert rsi_reversion(bars, 2, below=60.001, leave=2, trend=4).tolist() == [0, 0, 0, 1]
+
+
 @pytest.mark.parametrize("short", [False, True])
 @pytest.mark.parametrize(("window", "width"), [(20, 2.0), (5, 1.0), (10, 1.5)])
 @pytest.mark.parametrize("seed", range(4))

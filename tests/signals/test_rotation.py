@@ -126,6 +126,15 @@ def test_pairs_wait_for_the_younger_and_let_go_of_the_one_that_ends(panel: Panel
     assert weights.loc[:end].iloc[-1].any() and not weights[weights.index > end].to_numpy().any()
 
 
+def test_a_refuge_alone_is_no_choice(panel: Panel) -> None:
+    bars = panel(1, 2, 120)  # S1 is listed later
+    weights = dual_momentum(bars, months=1, hurdle=5.0, refuge="S0")
+    young = bars.loc["S1"].index
+    ready = [time for time in young if time.to_period("M") > young[0].to_period("M") + 1]
+    assert not weights[: ready[0]].iloc[:-1].to_numpy().any()
+    assert weights["S0"][ready[0] :].eq(1).all() and not weights["S1"].any()
+
+
 def test_equal_returns_are_ranked_as_they_stand_and_a_market_that_stands_still_has_no_winners(
     panel: Panel,
 ) -> None:
@@ -169,6 +178,11 @@ def test_wide_prices_as_pandas_unstacks(panel: Panel) -> None:
         pd.testing.assert_frame_equal(wide_prices(bars), expected, check_freq=False)
     assert wide_prices(bars, "volume").max().eq(1e5).all()
     turned = bars.loc[["S2", "S0"]]
+    moments = bars.index.levels[1]
+    codes = [bars.index.codes[0], len(moments) - 1 - bars.index.codes[1]]
+    backwards = pd.MultiIndex([bars.index.levels[0], moments[::-1]], codes, names=["symbol", "time"])
+    assert backwards.equals(bars.index) and not backwards.levels[1].is_monotonic_increasing
+    pd.testing.assert_frame_equal(wide_prices(bars.set_axis(backwards)), wide_prices(bars), check_freq=False)
     assert list(wide_prices(turned).columns) == ["S2", "S0"]
 
 

@@ -86,6 +86,16 @@ def test_breakout_as_the_turtles_did_it(
     assert len(set(out)) == (3 if short else 2)
 
 
+def test_a_close_on_the_edge_of_the_channel_breaks_nothing(market: Market) -> None:
+    bars = market(0, 6)
+    bars[["high", "low", "close"]] = np.array(
+        [[12.0, 10, 11], [12, 10, 12], [13, 11, 13], [13, 11, 11], [13, 9, 10], [13, 9, 9]]
+    )
+    # highest of one before: 12, 12, 13, 13, 13; lowest of one before: 10, 10, 11, 11, 9
+    assert donchian_breakout(bars, 1, 1).tolist() == [0, 0, 1, 1, 0, 0]
+    assert donchian_breakout(bars, 1, 1, short=True).tolist() == [0, 0, 1, 1, -1, -1]
+
+
 @pytest.mark.parametrize(("fast", "slow", "signal"), [(12, 26, 9), (3, 10, 5)])
 def test_macd_as_talib_sees_it(fast: int, slow: int, signal: int, spx: pd.DataFrame) -> None:
     # TA-Lib begins its short average later than ours, which is forgotten after some hundred bars.

@@ -59,7 +59,7 @@ def window_sum(
                 right[lane] += values[border + place, lane]
                 total[border + place, lane] = left[place, lane] + right[lane]
 
-
+# %% ../../nbs/2_signals/01_indicators.ipynb #2ba81c55
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sma(
     tiles: NDArray[np.float64], answers: NDArray[np.float64], window: int, times: float, divisor: float
@@ -94,7 +94,7 @@ def to_ticks(
     ticks[:] = whole
     return ticks, step.numerator, step.denominator
 
-
+# %% ../../nbs/2_signals/01_indicators.ipynb #bf89d298
 def sma(
     prices: Table,  # One price a bar, or time x symbol
     window: int,  # Bars in the average
@@ -146,7 +146,7 @@ def smooth(
 def _smooth(tiles: NDArray[np.float64], answers: NDArray[np.float64], seed: int, weight: float) -> None:
     smooth(tiles[0], answers[0], 0, seed, weight)
 
-
+# %% ../../nbs/2_signals/01_indicators.ipynb #909a6f86
 def ema(
     prices: Table,  # One price a bar, or time x symbol
     window: int,  # Bars; the weight of the newest price is 2 / (window + 1)

@@ -179,7 +179,7 @@ def gather(
         odd |= not abs(flat[one]) < np.inf
     return odd == 0
 
-
+# %% ../../nbs/2_signals/12_panels.ipynb #8124ec6f
 @njit(cache=True, nogil=True, error_model="numpy")
 def scatter(
     tile: NDArray[np.float64],  # rows x lanes
@@ -242,7 +242,7 @@ def refuse_hole(
                 f"{said}{field} is {values[bad[0]]} at {where}, between other values; fill it or leave the row out"
             )
 
-
+# %% ../../nbs/2_signals/12_panels.ipynb #c194f4a7
 def answer_places(
     panel: Panel,  # What was asked about
     outputs: int,  # How many answers a row
@@ -276,7 +276,7 @@ def dress(
     values = table.T if panel.steps[0] == 1 and source.shape[1] > 1 else table
     return pd.DataFrame(values, index=source.index, columns=columns, copy=False)
 
-
+# %% ../../nbs/2_signals/12_panels.ipynb #3d95ce3c
 def compute(
     panel: Panel,  # What to compute on
     kernel: Kernel,  # kernel(tiles: fields x rows x lanes, answers: outputs x rows x lanes, *parameters)

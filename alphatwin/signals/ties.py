@@ -26,9 +26,11 @@ def compare_averages(
     check_window("fast", fast)
     check_window("slow", slow)
     ticks = to_ticks(prices, tick)[0].to_numpy()
-    warm, start = max(fast, slow) - 1, int(np.isnan(ticks).argmin()) if len(ticks) else 0
-    if np.isnan(ticks[start:]).any():
-        raise ValueError("prices hold a gap; an average over it has no exact value")
+    known = np.isfinite(ticks)
+    warm, start = max(fast, slow) - 1, int(known.argmax()) if known.any() else len(ticks)
+    if not known[start:].all():
+        when = prices.index[start + int((~known[start:]).argmax())]
+        raise ValueError(f"price at {when} is missing: an average over a gap has no exact value")
     total = np.concatenate([[0], np.cumsum(ticks[start:].astype(np.int64))])
     sign = np.full(len(ticks), np.nan)
     rows = np.arange(warm, len(ticks) - start) + 1

@@ -127,7 +127,8 @@ def test_pairs_wait_for_the_younger_and_let_go_of_the_one_that_ends(panel: Panel
 
 
 def test_a_refuge_alone_is_no_choice(panel: Panel) -> None:
-    bars = panel(1, 2, 120)  # S1 is listed later
+    bars = panel(1, 2, 160, ragged=False)
+    bars = bars.drop(bars.loc[["S1"]].index[:70])  # S1 is listed later
     weights = dual_momentum(bars, months=1, hurdle=5.0, refuge="S0")
     young = bars.loc["S1"].index
     ready = [time for time in young if time.to_period("M") > young[0].to_period("M") + 1]

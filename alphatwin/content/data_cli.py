@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
+import errno
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,83 +19,141 @@ if TYPE_CHECKING:
     from alphatwin.data.storing import Written
 
 # %% auto #0
-__all__ = ['update_symbol', 'update_command', 'lake_status', 'status_command', 'read_option', 'add_data_commands', 'data_command']
+__all__ = ['FILES', 'REMEDIES', 'SPOKEN', 'choose_question', 'update_symbol', 'say_fault', 'update_command', 'status_command',
+           'add_data_commands', 'data_command']
+
+# %% ../../nbs/9_content/09_data_cli.ipynb #5d2c9e01
+FILES = ("csv", "parquet")
+
+
+def choose_question(
+    lake: Lake,  # What remembers
+    symbol: str,  # A symbol, or the path of a file
+    source: str | None,  # As typed
+    typed: dict[str, Any],  # Options as typed
+) -> tuple[str, dict[str, Any]]:  # The name in the lake; source, symbol and options to ask for
+    "Take what was typed, and the rest as it was before."
+    from alphatwin.data.lake import list_vintages, note_of
+    from alphatwin.data.sources import SourceError
+    from alphatwin.data.vintages import read_question
+
+    path, where = Path(symbol).expanduser(), ("path", "folder")
+    typed = {
+        key: str(Path(one).expanduser().resolve()) if key in where else one for key, one in typed.items()
+    }
+    held = list_vintages(lake.folder, symbol) if path.name == symbol else []
+    is_file = path.suffix in (".csv", ".gz", ".parquet", ".tsv", ".txt") or (path.is_file() and not held)
+    if is_file and source in (None, *FILES):
+        asked = {"source": source or "csv", "symbol": str(path.resolve()), "options": typed}
+        return path.name.partition(".")[0], asked
+    before = read_question(lake.folder, symbol)
+    source = source or before.get("source") or (note_of(held[-1])["source"] if held else "yahoo")
+    same = before.get("source") == source and "path" not in typed
+    options = before["options"] | typed if before.get("source") == source else typed
+    asked = {"source": source, "symbol": before["symbol"] if same else symbol, "options": options}
+    file = options.get("path", asked["symbol"])
+    if source in FILES and "path" not in typed and not Path(file).is_file():
+        why = f"its file {file} is gone" if same else "no file is known for it"
+        raise SourceError(
+            f"{symbol}: {why}; name it once: alphatwin data update {symbol} --source csv -o path=FILE"
+        )
+    return symbol, asked
 
 # %% ../../nbs/9_content/09_data_cli.ipynb #fc8d3ec3
-def _ask(symbol: str, source: str, start: str | None, options: dict[str, Any]) -> pd.DataFrame:
+def _ask(name: str, asked: dict[str, Any], start: str | None) -> pd.DataFrame:
     "Ask a source, and keep what lies from start on."
     from alphatwin.data.sources import cut, find_source
     from alphatwin.data.storing import to_table
 
-    table = to_table(symbol, find_source(source)(symbol, start, None, **options))
+    table = to_table(name, find_source(asked["source"])(asked["symbol"], start, None, **asked["options"]))
     return table if start is None else cut(table, start, None)
 
 
 def update_symbol(
     lake: Lake,  # Where it is kept
     symbol: str,  # A symbol of the source, or the path of a file
-    source: str,  # A name in `SOURCES`
+    source: str | None = None,  # A name in `SOURCES`; as before by default
     start: str | None = None,  # Ask only from this day on
     options: dict[str, Any] | None = None,  # Passed on to the source
 ) -> Written:  # What was done
     "Ask a source for a symbol and store what is new."
-    from alphatwin.data.lake import edges
+    from alphatwin.data.lake import edges, list_vintages
     from alphatwin.data.storing import compare
+    from alphatwin.data.vintages import note_question
 
-    name = Path(symbol).name.partition(".")[0] if Path(symbol).is_file() else symbol
-    if start is None or name not in lake.symbols():
-        return lake.write(name, _ask(symbol, source, start, options or {}), source=source)
-    held = lake.read(name)
-    since = min(edges(start, "start")[0], held.index[-1].tz_localize(None))
-    table = _ask(symbol, source, f"{since:%Y-%m-%d}", options or {})
-    change = compare(held.loc[table.index[0] : table.index[-1]], table) if len(table) else None
-    if change and (len(change.moved) or len(change.gone)):
-        table = _ask(symbol, source, None, options or {})
-    return lake.write(name, table, source=source)
+    name, asked = choose_question(lake, symbol, source, options or {})
+    if start is None or not list_vintages(lake.folder, name):
+        table = _ask(name, asked, start)
+    else:
+        held = lake.read(name)
+        since = min(edges(start, "start")[0], held.index[-1].tz_localize(None))
+        table = _ask(name, asked, f"{since:%Y-%m-%d}")
+        change = compare(held.loc[table.index[0] : table.index[-1]], table) if len(table) else None
+        if change and (len(change.moved) or len(change.gone)):
+            table = _ask(name, asked, None)
+    done = lake.write(name, table, source=asked["source"])
+    note_question(lake.folder, name, asked)
+    return done
 
 # %% ../../nbs/9_content/09_data_cli.ipynb #16011877
-def _one_line(fault: Exception) -> str:
-    "Say a fault in one line, with its kind where the house did not write it."
+REMEDIES = {
+    errno.ENOSPC: "the disk takes no more; free some space and run it again, what was stored before is whole",
+    errno.EROFS: "this disk is read-only; choose another folder",
+    errno.EACCES: "your rights do not reach so far; choose another folder, or change its rights",
+}
+REMEDIES[errno.EPERM], REMEDIES[errno.EFBIG] = REMEDIES[errno.EACCES], REMEDIES[errno.ENOSPC]
+REMEDIES[errno.ENOTDIR] = REMEDIES[errno.EEXIST] = (
+    "a file stands where a folder is needed; choose another folder"
+)
+SPOKEN = {  # What Python says: what one types
+    r"load\('(.+?)', source='(\w+)', path=\.\.\.\)": r"alphatwin data update \1 --source \2 -o path=FILE",
+    r"\b(dates|decimal|delimiter)='([^']*)'": r'-o "\1=\2"',
+    r"^\w+\(\) got an unexpected keyword argument '(\w+)'": r"this source has no option \1",
+}
+
+
+def say_fault(
+    fault: BaseException,  # Whatever was raised
+) -> str:  # One line: where, what, and what to do, in words that can be typed
+    "Say a fault as a terminal should."
+    if isinstance(fault, OSError) and fault.errno:
+        what = REMEDIES.get(fault.errno, fault.strerror)
+        return f"{fault.filename}: {what}" if fault.filename else str(what)
     text = " ".join(str(fault).split()) or "no reason given"
-    return (
-        text if isinstance(fault, (RuntimeError, ValueError, OSError)) else f"{type(fault).__name__}: {text}"
-    )
+    for python, shell in SPOKEN.items():
+        text = re.sub(python, shell, text)
+    ours = isinstance(fault, (RuntimeError, ValueError, OSError)) or text.startswith("this source")
+    return text if ours else f"{type(fault).__name__}: {text}"
 
 # %% ../../nbs/9_content/09_data_cli.ipynb #e82c9959
 def update_command(
     symbols: list[str],  # All that the lake holds where it is empty
-    source: str | None = None,  # That of the lake by default, or Yahoo for a new symbol
+    source: str | None = None,  # As before by default, or Yahoo for a new symbol
     start: str | None = None,  # Ask only from this day on
     folder: str | None = None,  # The lake's folder
     options: dict[str, Any] | None = None,  # Passed on to the source
 ) -> int:  # 0 if all went well, 1 if a symbol failed, 130 if interrupted
     "Update symbols one after the other, and say what was found."
-    from alphatwin.data.lake import Lake
-    from alphatwin.data.vintages import list_files
+    from alphatwin.data.calendar import read_day
+    from alphatwin.data.lake import Lake, find_duckdb
 
-    lake = Lake(folder)
-    files = list_files(lake.folder)
-    held = {str(one): str(place) for one, place in zip(files["symbol"], files["source"], strict=True)}
-    names, failed, done = symbols or sorted(held), [], 0
+    find_duckdb()
+    start = start and read_day(start, "--start")
+    lake, failed = Lake(folder), []
+    names = symbols or lake.symbols()
     if not names:
         raise ValueError("the lake is empty; try: alphatwin data update AAPL --source sample")
+    done = 0
     try:
-        for name in names:
+        for done, name in enumerate(names):
             print(f"[{done + 1}/{len(names)}] {name}: ", end="", flush=True)
             try:
-                print(
-                    update_symbol(lake, name, source or held.get(name, "yahoo"), start, options).what,
-                    flush=True,
-                )
+                print(update_symbol(lake, name, source, start, options).what, flush=True)
             except Exception as fault:  # One symbol must not stop the others
                 print("FAILED", flush=True)
                 failed.append(name)
-                print(
-                    f"alphatwin: {name}: {_one_line(fault).removeprefix(f'{name}: ')}",
-                    file=sys.stderr,
-                    flush=True,
-                )
-            done += 1
+                said = say_fault(fault).removeprefix(f"{name}: ")
+                print(f"alphatwin: {name}: {said}", file=sys.stderr, flush=True)
     except KeyboardInterrupt:
         print(f"\nalphatwin: interrupted; {done} of {len(names)} are done and stay", file=sys.stderr)
         return 130
@@ -102,44 +161,19 @@ def update_command(
         print(f"alphatwin: {len(failed)} of {len(names)} failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
 
-# %% ../../nbs/9_content/09_data_cli.ipynb #e793f9c2
-def lake_status(
-    folder: Path,  # The lake's folder
-    now: pd.Timestamp | None = None,  # The present moment, in UTC without a zone; by the clock by default
-) -> (
-    pd.DataFrame
-):  # symbol, source, rows, first, last, vintages, restated, known, age (days since the last bar)
-    "Say what a lake holds, one row a symbol."
-    import pandas as pd
-
-    from alphatwin.data.vintages import list_files
-
-    now = now or pd.Timestamp.now("UTC").tz_localize(None)
-    rows = []
-    for symbol, files in list_files(folder).groupby("symbol"):
-        believed = files[files["until"].isna()]
-        row = {"symbol": symbol, "source": files["source"].iloc[-1], "rows": believed["rows"].sum()}
-        row |= {"first": believed["first"].min(), "last": believed["last"].max(), "vintages": len(files)}
-        row |= {
-            "restated": int(((files["moved"] > 0) | (files["gone"] > 0)).sum()),
-            "known": files["known"].max(),
-        }
-        rows.append(row | {"age": (now - row["last"]).days})
-    return pd.DataFrame(rows)
-
 # %% ../../nbs/9_content/09_data_cli.ipynb #50e438f5
 def status_command(
     folder: str | None = None,  # The lake's folder
 ) -> int:  # 0
     "Print what the lake holds."
     from alphatwin.data.lake import Lake
+    from alphatwin.data.vintages import lake_status
 
     lake = Lake(folder)
     table = lake_status(lake.folder)
     if table.empty:
-        print(
-            f"The lake in {lake.folder} is empty. A first series: alphatwin data update AAPL --source sample"
-        )
+        first = "alphatwin data update AAPL --source sample"
+        print(f"The lake in {lake.folder} is empty. A first series: {first}")
         return 0
     for column, form in (("first", "%Y-%m-%d"), ("last", "%Y-%m-%d"), ("known", "%Y-%m-%d %H:%M")):
         table[column] = table[column].dt.strftime(form)
@@ -148,47 +182,25 @@ def status_command(
     print(f"\n{symbols}, {table['rows'].sum():,} rows, in {lake.folder}")
     return 0
 
-# %% ../../nbs/9_content/09_data_cli.ipynb #4dc5486a
-def read_option(
-    text: str,  # Such as "path=prices.csv" or "days=30"
-) -> tuple[str, Any]:  # Name and value; what looks like a number is one
-    "Read an option of a source."
-    from alphatwin.content.cli import read_parameter
-
-    name, value = read_parameter(text)
-    for kind in (int, float):
-        with contextlib.suppress(ValueError):
-            return name, kind(value)
-    return name, value
-
 # %% ../../nbs/9_content/09_data_cli.ipynb #9624f428
 def add_data_commands(
     commands: Any,  # What `ArgumentParser.add_subparsers` returns
 ) -> None:
     "Teach a parser the words `data update` and `data status`."
+    from alphatwin.content.cli import read_option
+
     data = commands.add_parser("data", help="fetch what is new into the lake, or say what it holds")
     actions = data.add_subparsers(dest="action", required=True, metavar="action")
     update = actions.add_parser("update", help="ask sources for what is new")
-    update.add_argument(
-        "symbols", nargs="*", help="such as AAPL, or the path of a file; all of the lake by default"
-    )
-    update.add_argument("--source", help="such as yahoo, sample or csv (default: as before, or yahoo)")
+    update.add_argument("symbols", nargs="*", help="such as AAPL, or a file; all of the lake by default")
+    whence = "such as yahoo, sample or csv (default: as before; csv for a file, yahoo for a new symbol)"
+    update.add_argument("--source", help=whence)
     update.add_argument("--start", help="ask only from this day on, such as 2024-01-31")
-    update.add_argument(
-        "-o",
-        "--option",
-        dest="options",
-        metavar="NAME=VALUE",
-        type=read_option,
-        action="append",
-        default=[],
-        help="passed on to the source",
-    )
+    pairs: dict[str, Any] = {"type": read_option, "action": "append", "default": [], "metavar": "NAME=VALUE"}
+    update.add_argument("-o", "--option", dest="options", help="passed on to the source", **pairs)
     status = actions.add_parser("status", help="say what is there and how old it is")
     for command in (update, status):
-        command.add_argument(
-            "--folder", help="the lake's folder (default: ALPHATWIN_LAKE, or your data folder)"
-        )
+        command.add_argument("--folder", help="the lake's (default: ALPHATWIN_LAKE, or your data folder)")
 
 
 def data_command(

@@ -206,12 +206,12 @@ def write_lake(
         kind, table, change = "whole", new, compare(new.iloc[:0], new)
         if files:
             held, before = Lake(folder).read(symbol), note_of(files[-1])
-            mixed = [f"{key} {before[key]} and {now}" for key, now in note.items() if before[key] != now]
+            mixed = ", ".join(
+                f"{key} {before[key]} and {now}" for key, now in note.items() if before[key] != now
+            )
             same = before["bars"] == note["bars"] and before["holds"] == note["holds"]
             if not same or (mixed and (new.index[0] > held.index[0] or new.index[-1] < held.index[-1])):
-                raise ValueError(
-                    f"{symbol}: {', '.join(mixed)} do not mix; write all of it, or to another lake"
-                )
+                raise ValueError(f"{symbol}: {mixed} do not mix; write all of it, or to another lake")
             kind, table, change = merge(held, new)
             if kind == "append" and len(current(files)) > most:
                 kind, table = "whole", pd.concat([held, table])

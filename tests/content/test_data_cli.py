@@ -1,5 +1,6 @@
 "The program's `data update` and `data status`: what they say, what they leave, and how they end."
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,9 +15,11 @@ import pytest
 
 import alphatwin as at
 from alphatwin.content import cli
-from alphatwin.content.data_cli import lake_status, read_option, update_symbol
+from alphatwin.content.cli import read_option
+from alphatwin.content.data_cli import say_fault, update_symbol
 from alphatwin.data import sources
 from alphatwin.data.lake import Lake, list_vintages
+from alphatwin.data.vintages import lake_status, read_question
 
 Refusal = Callable[..., str]
 PROGRAM = Path(sys.executable).parent / "alphatwin"
@@ -141,6 +144,177 @@ def test_files(capsys: pytest.CaptureFixture[str], tmp_path: Path, lake: Lake) -
     assert code == 1 and "MSFT" in err
 
 
+def where(lake: Lake, symbol: str) -> dict[str, object]:
+    "How the lake remembers that a symbol was asked for."
+    return read_question(lake.folder, symbol)
+
+
+def test_a_bare_update_asks_as_before_from_any_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at.load("FB").to_csv(tmp_path / "clean.csv")
+    both = at.load(["AAPL", "IBM"], start="2013").reset_index()
+    both.assign(time=both["time"].dt.strftime("%d/%m/%Y")).to_csv(tmp_path / "long.csv", index=False)
+    words = ["AAPL", "--source", "csv", "-o", "path=long.csv", "-o", "dates=day first"]
+    assert run(capsys, "update", "clean.csv")[:2] == (0, "[1/1] clean.csv: 196 new rows\n")
+    assert run(capsys, "update", *words)[:2] == (0, "[1/1] AAPL: 41 new rows\n")
+    assert run(capsys, "update", "IBM", "--source", "sample")[0] == 0
+    assert where(lake, "clean") == {"source": "csv", "symbol": str(tmp_path / "clean.csv"), "options": {}}
+    assert where(lake, "AAPL")["options"] == {"path": str(tmp_path / "long.csv"), "dates": "day first"}
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    code, out, err = run(capsys, "update")
+    assert (code, err) == (0, "")
+    assert out == "[1/3] AAPL: unchanged\n[2/3] IBM: unchanged\n[3/3] clean: unchanged\n"
+    assert run(capsys, "update", "clean", "--source", "csv")[:2] == (0, "[1/1] clean: unchanged\n")
+    assert run(capsys, "update", "AAPL", "--start", "2013-02-20")[:2] == (0, "[1/1] AAPL: unchanged\n")
+
+
+def test_a_file_that_moved_is_asked_for_and_its_new_place_remembered(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, lake: Lake
+) -> None:
+    at.load("FB").to_csv(tmp_path / "clean.csv")
+    run(capsys, "update", "clean.csv")
+    (tmp_path / "new").mkdir()
+    (tmp_path / "clean.csv").rename(tmp_path / "new" / "clean.csv")
+    code, _, err = run(capsys, "update")
+    line = err.splitlines()[0]
+    assert code == 1 and line == (
+        f"alphatwin: clean: its file {tmp_path / 'clean.csv'} is gone; "
+        "name it once: alphatwin data update clean --source csv -o path=FILE"
+    )
+    assert run(capsys, "update", "clean", "--source", "csv", "-o", "path=new/clean.csv")[0] == 0
+    assert run(capsys, "update")[:2] == (0, "[1/1] clean: unchanged\n")
+    (tmp_path / "new" / "clean.csv").rename(tmp_path / "clean.csv")
+    assert run(capsys, "update", "./clean.csv")[0] == 0 and run(capsys, "update")[0] == 0
+    assert where(lake, "clean") == {"source": "csv", "symbol": str(tmp_path / "clean.csv"), "options": {}}
+
+
+def test_a_file_that_only_python_knew(capsys: pytest.CaptureFixture[str], tmp_path: Path, lake: Lake) -> None:
+    at.load("FB").to_csv(tmp_path / "fb.csv")
+    lake.write("MINE", at.load(str(tmp_path / "fb.csv"), source="csv"))
+    code, _, err = run(capsys, "update")
+    assert code == 1 and "MINE: no file is known for it; name it once: alphatwin data update MINE" in err
+    assert run(capsys, "update", "MINE", "--source", "csv", "-o", "path=fb.csv")[0] == 0
+    assert run(capsys, "update")[:2] == (0, "[1/1] MINE: unchanged\n")
+
+
+def test_keys_are_not_remembered(lake: Lake) -> None:
+    def vendor(symbol: str, start: str | None, end: str | None, days: int, api_key: str) -> pd.DataFrame:
+        assert api_key == "hush"
+        return at.load("FB")
+
+    at.register_source("vault", vendor)
+    update_symbol(lake, "X", "vault", options={"days": 30, "api_key": "hush"})
+    assert where(lake, "X") == {"source": "vault", "symbol": "X", "options": {"days": 30}}
+    assert not any(b"hush" in path.read_bytes() for path in lake.folder.rglob("*") if path.is_file())
+    assert update_symbol(lake, "X", options={"api_key": "hush"}).kind == "unchanged", "the rest is as before"
+
+
+def test_another_source_forgets_the_options_of_the_first(lake: Lake, tmp_path: Path) -> None:
+    at.load("FB").to_csv(tmp_path / "fb.csv")
+    update_symbol(lake, "FB", "csv", options={"path": "fb.csv", "decimal": "."})
+    update_symbol(lake, "FB", "sample")
+    assert where(lake, "FB") == {"source": "sample", "symbol": "FB", "options": {}}
+    with pytest.raises(at.SourceError, match="no file is known"):
+        update_symbol(lake, "FB", "csv")
+
+
+def test_a_path_means_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path, lake: Lake) -> None:
+    at.load("FB").to_csv(tmp_path / "clean.csv")
+    at.load("FB").to_parquet(tmp_path / "bars.parquet")
+    (tmp_path / "plain").write_bytes((tmp_path / "clean.csv").read_bytes())
+    code, out, err = run(capsys, "update", "clean.csv", str(tmp_path / "bars.parquet"), "plain")
+    assert (code, err) == (0, "") and out.count("196 new rows") == 3
+    assert lake.symbols() == ["bars", "clean", "plain"]
+    code, _, err = run(capsys, "update", "nosuch.csv")
+    assert code == 1 and "no file" in err and "in that folder: bars.parquet, clean.csv" in err
+    lake.write("IBM", at.load("IBM", adjust="raw"))
+    (tmp_path / "IBM").write_text("a file that happens to have the name of what the lake holds")
+    assert run(capsys, "update", "IBM")[:2] == (0, "[1/1] IBM: unchanged\n")
+
+
+def test_without_duckdb_nothing_is_asked_or_stored(
+    capsys: pytest.CaptureFixture[str], lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vendor = Vendor()
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    for _ in range(2):
+        code, out, err = run(capsys, "update", "X", "--source", "vendor")
+        assert (code, out) == (1, "")
+        assert err == "alphatwin: the lake needs DuckDB, which is missing: pip install 'alphatwin[lake]'\n"
+    assert vendor.asked == [] and not lake.folder.exists()
+
+
+@pytest.mark.parametrize("day", ["31/12/2020", "soon", "20201231"])
+def test_a_start_is_not_guessed(capsys: pytest.CaptureFixture[str], day: str) -> None:
+    vendor = Vendor()
+    code, out, err = run(capsys, "update", "X", "--source", "vendor", "--start", day)
+    assert (code, out, vendor.asked) == (1, "", []) and err.startswith("alphatwin: --start must be a day")
+    assert "'2024-01-31'" in err and len(err.splitlines()) == 1
+
+
+# Faults, in words that can be typed
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOSPC, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST]
+)
+def test_a_number_of_the_system_becomes_what_to_do(number: int) -> None:
+    said = say_fault(OSError(number, os.strerror(number), "/somewhere/bars"))
+    assert said.startswith("/somewhere/bars: ") and "; " in said and "Errno" not in said
+    assert any(word in said for word in ("choose another folder", "free some space"))
+
+
+def test_other_faults_of_the_system_have_no_number() -> None:
+    assert say_fault(OSError(errno.EIO, "Input/output error", "x")) == "x: Input/output error"
+    assert say_fault(OSError("plain")) == "plain"
+
+
+def test_a_lake_cannot_be_a_file(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    file = tmp_path / "clean.csv"
+    at.load("FB").to_csv(file)
+    for words in (["status"], ["update", "AAPL", "--source", "sample"]):
+        code, out, err = run(capsys, *words, "--folder", str(file))
+        assert (code, out) == (1, "") and "a lake is a folder" in err and len(err.splitlines()) == 1
+    code, out, err = run(capsys, "update", "AAPL", "--source", "sample", "--folder", str(file / "lake"))
+    assert code == 1 and "a file stands where a folder is needed; choose another folder" in err
+    assert "Errno" not in err
+
+
+FULL = """
+    import resource, signal, sys
+    from alphatwin.content.cli import main
+
+    main(["data", "update", "FB", "--source", "sample"])
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
+    sys.exit(main(["data", "update", "IBM", "--source", "sample"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such limit")
+def test_a_disk_that_takes_no_more(lake: Lake) -> None:
+    "The same happens on a disk without room: the writer is refused in the middle."
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(FULL)], capture_output=True, text=True)
+    assert done.returncode == 1 and "Errno" not in done.stderr
+    assert done.stderr.startswith("alphatwin: IBM: the disk takes no more; free some space and run it again")
+    assert lake.symbols() == ["FB"] and len(lake.read("FB")) == 196
+
+
+def test_the_words_are_those_of_a_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    long = at.load(["AAPL", "IBM"], start="2013-02").reset_index()
+    long.to_csv(tmp_path / "long.csv", index=False)
+    _, _, err = run(capsys, "update", "long.csv")
+    assert "alphatwin data update AAPL --source csv -o path=FILE" in err and "load(" not in err
+    few = at.load("FB", start="2012-06-01", end="2012-06-12").reset_index()
+    few.assign(time=few["time"].dt.strftime("%m/%d/%Y")).to_csv(tmp_path / "few.csv", index=False)
+    _, _, err = run(capsys, "update", "few.csv")
+    assert '-o "dates=day first"' in err and "dates='" not in err
+    _, _, err = run(capsys, "update", "few.csv", "-o", "dats=day first")
+    assert "few.csv: this source has no option dats" in err and "TypeError" not in err
+
+
 def test_start_asks_for_less(capsys: pytest.CaptureFixture[str], lake: Lake) -> None:
     vendor = Vendor()
     code, out, _ = run(capsys, "update", "X", "--source", "vendor", "--start", "2024-06-03")
@@ -148,7 +322,7 @@ def test_start_asks_for_less(capsys: pytest.CaptureFixture[str], lake: Lake) -> 
     code, out, _ = run(capsys, "update", "X", "--source", "vendor")
     assert out == "[1/1] X: 5 new rows\n" and len(lake.read("X")) == 8
     code, _, err = run(capsys, "update", "X", "--source", "vendor", "--start", "soon")
-    assert code == 1 and "start must be a day" in err
+    assert code == 1 and "--start must be a day" in err
 
 
 def test_start_leaves_no_hole(lake: Lake) -> None:

@@ -568,6 +568,9 @@ def test_where_the_lake_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, re
     assert Lake().folder == tmp_path / "mine" and Lake("~/x").folder == tmp_path / "home/x"
     assert "symbol=" in refusal(ValueError, Lake, tmp_path / "symbol=A" / "lake")
     assert not (tmp_path / "mine").exists(), "naming a lake makes no folder"
+    (tmp_path / "bars.csv").write_text("time,close")
+    sentence = refusal(ValueError, Lake, tmp_path / "bars.csv")
+    assert sentence.startswith("a lake is a folder (no file") and sentence.endswith("bars.csv")
     Lake().write("X", closes(1.0))
     assert len(at.load("X", source="lake")) == 1
 
@@ -587,8 +590,11 @@ def test_a_lake_in_an_odd_folder(tmp_path: Path, name: str) -> None:
 def test_without_duckdb(evenings: Lake, monkeypatch: pytest.MonkeyPatch, refusal: Refusal) -> None:
     monkeypatch.setitem(sys.modules, "duckdb", None)
     importlib.import_module("alphatwin.data.lake")._reader.cache_clear()
-    assert refusal(SourceError, evenings.read, "X").endswith("pip install alphatwin[lake]")
-    assert refusal(SourceError, evenings.sql, "select 1").endswith("pip install alphatwin[lake]")
+    assert refusal(SourceError, evenings.read, "X").endswith("pip install 'alphatwin[lake]'")
+    assert refusal(SourceError, evenings.sql, "select 1").endswith("pip install 'alphatwin[lake]'")
+    fresh = Lake(evenings.folder.parent / "fresh")
+    assert "needs DuckDB" in refusal(SourceError, fresh.write, "X", closes(1.0))
+    assert not fresh.folder.exists(), "what could not be read again is not stored"
 
 
 def test_the_lake_is_imported_without_duckdb() -> None:

@@ -8,16 +8,7 @@ __all__ = ['DIGITS', 'EXACT', 'CENT', 'ZERO', 'Work', 'Lines', 'to_money', 'to_c
 
 # %% ../../nbs/4_backtest/08_ledger.ipynb #5d9dcba8
 from collections.abc import Callable, Iterable
-from decimal import (
-    MAX_EMAX,
-    MAX_PREC,
-    MIN_EMIN,
-    ROUND_HALF_EVEN,
-    Context,
-    Decimal,
-    getcontext,
-    setcontext,
-)
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal, getcontext, setcontext
 from functools import wraps
 from typing import Any, NamedTuple, TypeVar, cast
 
@@ -134,9 +125,7 @@ class Ledger:
         for _, amount in entry.lines:
             total += amount
         if total:
-            raise ValueError(
-                f"{entry.text} at {entry.time} does not balance: its lines add up to {total}, not to zero"
-            )
+            raise ValueError(f"{entry.text} ({entry.time}) does not balance: its lines add up to {total}")
         self._settled = False  # Whoever is interrupted from here on adds up afresh
         self._entries.append(entry)
         for account, amount in entry.lines:
@@ -145,8 +134,7 @@ class Ledger:
 
     def _current(self) -> dict[str, Decimal]:
         if not self._settled:
-            self._balances = added_up(self._entries)
-            self._settled = True
+            self._balances, self._settled = added_up(self._entries), True
         return self._balances
 
     @property

@@ -18,6 +18,7 @@ import pandas as pd
 import alphatwin as at
 
 CASH = 100_000.0
+PRICES = ("open", "high", "low", "close")
 MINUTE = pd.Timedelta(minutes=1)
 
 
@@ -73,7 +74,7 @@ def apple() -> pd.DataFrame:
     "Apple from 2000 to 2013, with the split of February 2005 taken out."
     bars = at.load("AAPL").copy()
     before = bars.index < "2005-02-28"
-    bars.loc[before, ["open", "high", "low", "close"]] /= 2
+    bars.loc[before, list(PRICES)] /= 2
     bars.loc[before, "volume"] *= 2
     return bars
 
@@ -134,8 +135,8 @@ def at_fill(bars: pd.DataFrame, target: pd.Series, fill: str) -> tuple[pd.Series
 
 def two_rows(bars: pd.DataFrame, price: pd.Series) -> pd.DataFrame:
     "Each bar as two rows, at the price of its fills and at its close: what is traded is booked in between."
-    first = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), price), index=bars.index)
-    second = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), bars["close"]))
+    first = pd.DataFrame(dict.fromkeys(PRICES, price), index=bars.index)
+    second = pd.DataFrame(dict.fromkeys(PRICES, bars["close"]))
     second.index = bars.index + MINUTE
     return pd.concat([first, second]).sort_index().assign(volume=0.0)
 
@@ -307,11 +308,11 @@ def by_backtesting(bars: pd.DataFrame, target: pd.Series, fees: float, fill: str
 
     plain = fill == "next_open" and bool(target.isin([-1.0, 0.0, 1.0]).all())
     late, price = at_fill(bars, target, fill)
-    rows = bars[["open", "high", "low", "close", "volume"]] if plain else two_rows(bars, price)
+    rows = bars[[*PRICES, "volume"]] if plain else two_rows(bars, price)
     # It calls a strategy from its second row on: a row before the first
     before = rows.iloc[:1].set_axis(rows.index[:1] - pd.Timedelta(days=1))
     table = pd.concat([before, rows])
-    table[["open", "high", "low", "close"]] *= unit
+    table[list(PRICES)] *= unit
     table.columns = [name.title() for name in table.columns]
     acts = target if plain else late
     wanted = dict(zip(acts.index, zip(acts, due(acts), strict=True), strict=True))
@@ -374,9 +375,105 @@ PEERS: dict[str, Callable[..., Run]] = {
 }
 
 
-def ours(bars: pd.DataFrame, target: pd.Series, fees: float, fill: str) -> tuple[Any, dict[str, float]]:
+def ours(
+    bars: pd.DataFrame, target: pd.Series, fees: float, fill: str, **more: Any
+) -> tuple[Any, dict[str, float]]:
     "Our result, and its four figures."
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*same_close")
-        result = at.backtest(bars, target, fees=fees, fill=fill, cash=CASH)
+        result = at.backtest(bars, target, fees=fees, fill=fill, cash=CASH, **more)
     return result, measure(result.equity, result.positions["shares"])
+
+
+# ---------------------------------------------------------------- each in its own words, on a few bars
+
+
+def small(opens: list[float], closes: list[float]) -> pd.DataFrame:
+    "Bars of business days from 2024-01-01 on."
+    time = pd.DatetimeIndex(pd.bdate_range("2024-01-01", periods=len(opens)), freq=None, name="time")
+    bars = pd.DataFrame({"open": opens, "close": closes}, index=time.as_unit("ns"), dtype="float64")
+    high, low = bars.max(axis=1), bars.min(axis=1)
+    return bars.assign(high=high, low=low, volume=1e6)[[*PRICES, "volume"]]
+
+
+def say_vectorbt(bars: pd.DataFrame, size: list[float], **options: Any) -> pd.DataFrame:
+    "`Portfolio.from_orders` with one size a bar (NaN for none): shares and equity at each close."
+    import vectorbt as vbt
+
+    options = {"size_type": "targetpercent", "init_cash": 1_000.0, "freq": "1D"} | options
+    run = vbt.Portfolio.from_orders(bars["close"], size=np.array(size), **options)
+    return pd.DataFrame({"shares": run.assets(), "equity": run.value()})
+
+
+def say_bt(bars: pd.DataFrame, weights: list[float], fees: float = 0.0, **options: Any) -> pd.DataFrame:
+    "`WeighTarget` and `Rebalance` on closes, one weight a bar (NaN for none): shares and equity."
+    import bt
+
+    table = pd.DataFrame({"X": weights}, index=bars.index).dropna()
+    options = {"initial_capital": 1_000.0, "progress_bar": False} | options
+    run = bt.Backtest(
+        bt.Strategy("small", [bt.algos.WeighTarget(table), bt.algos.Rebalance()]),
+        bars["close"].to_frame("X"),
+        commissions=lambda shares, price: abs(shares) * price * fees,
+        **options,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Of its statistics, when all is lost
+        run.run()
+    equity = run.strategy.values.loc[bars.index]
+    return pd.DataFrame({"shares": run.strategy.positions["X"].loc[bars.index], "equity": equity})
+
+
+def say_backtrader(
+    bars: pd.DataFrame, orders: dict[int, Callable[[Any], object]], fees: float = 0.0, **options: Any
+) -> pd.DataFrame:
+    "What a strategy orders at each numbered bar: shares and equity at each close. Options are the broker's."
+    import backtrader
+
+    rows: list[tuple[float, float]] = []
+    early = options.get("coo", False)
+
+    class Small(backtrader.Strategy):  # type: ignore[misc]
+        def order(self) -> None:
+            orders.get(len(self.data) - 1, lambda _: None)(self)
+
+        def next_open(self) -> None:
+            self.order()
+
+        def next(self) -> None:
+            if not early:
+                self.order()
+            rows.append((self.position.size, self.broker.getvalue()))
+
+    engine = backtrader.Cerebro(stdstats=False, cheat_on_open=early)
+    engine.broker = backtrader.brokers.BackBroker(**({"cash": 1_000.0} | options))
+    engine.broker.setcommission(commission=fees)
+    engine.addstrategy(Small)
+    engine.adddata(backtrader.feeds.PandasData(dataname=bars))
+    engine.run()
+    return pd.DataFrame(rows, index=bars.index, columns=["shares", "equity"])
+
+
+def say_backtesting(
+    bars: pd.DataFrame, orders: dict[int, Callable[[Any], object]], **options: Any
+) -> tuple[pd.DataFrame, pd.Series]:
+    "What a strategy orders at each numbered bar: shares and equity at each close, and its statistics."
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from backtesting import Backtest, Strategy
+    rows: dict[pd.Timestamp, float] = {}
+
+    class Small(Strategy):
+        def init(self) -> None:
+            pass
+
+        def next(self) -> None:
+            orders.get(len(self.data) - 1, lambda _: None)(self)
+            rows[self.data.index[-1]] = float(self.position.size)
+
+    table = bars.set_axis([name.title() for name in bars.columns], axis=1)
+    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        stats = Backtest(table, Small, **({"cash": 1_000.0} | options)).run()
+    held = pd.Series(rows).reindex(bars.index, fill_value=0.0)
+    return pd.DataFrame({"shares": held, "equity": stats["_equity_curve"]["Equity"]}), stats

@@ -96,3 +96,89 @@ def test_a_peer_that_is_told_something_else_disagrees(peer: str, spx: pd.DataFra
         run = peers.PEERS[peer](bars, *changed)
         _, figures = peers.ours(bars, target, 0.001, "next_open")
         assert run.own["final"] != pytest.approx(figures["final"], rel=1e-6)
+
+
+# Each in its own words: the shares that come out become our target, and the money has to be the same.
+
+
+@pytest.fixture(scope="module")
+def stretch(spx: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
+    "Three years, and the places where half of the money is to go in or out."
+    bars = spx.loc["2007":"2009"]
+    target = 0.5 * peers.cross(bars)
+    return bars, target.where(target != target.shift(fill_value=0.0))
+
+
+def told_its_shares(bars: pd.DataFrame, theirs: pd.DataFrame, fill: str) -> None:
+    shares = theirs["shares"]
+    told = shares if fill == "same_close" else shares.shift(-1).fillna(shares.iloc[-1])
+    result, _ = peers.ours(bars, told, 0.002, fill, size="shares")
+    assert (shares != 0).any()
+    np.testing.assert_allclose(result.equity, theirs["equity"], rtol=1e-9)
+
+
+def test_vectorbt_in_its_own_words(stretch: tuple[pd.DataFrame, pd.Series]) -> None:
+    pytest.importorskip("vectorbt", reason="vectorbt is not installed")
+    bars, changes = stretch
+    theirs = peers.say_vectorbt(bars, list(changes), fees=0.002, init_cash=peers.CASH)
+    told_its_shares(bars, theirs, "same_close")
+
+
+def test_bt_in_its_own_words(stretch: tuple[pd.DataFrame, pd.Series]) -> None:
+    pytest.importorskip("bt", reason="bt is not installed")
+    bars, changes = stretch
+    theirs = peers.say_bt(bars, list(changes), fees=0.002, initial_capital=peers.CASH)
+    assert (theirs["shares"] % 1 == 0).all(), "whole shares, unless told"
+    told_its_shares(bars, theirs, "same_close")
+
+
+def test_backtrader_in_its_own_words(stretch: tuple[pd.DataFrame, pd.Series]) -> None:
+    pytest.importorskip("backtrader", reason="backtrader is not installed")
+    bars, changes = stretch
+    orders = {
+        bar: (lambda s, size=size: s.order_target_percent(target=size))
+        for bar, size in enumerate(changes)
+        if size >= 0
+    }
+    told_its_shares(bars, peers.say_backtrader(bars, orders, fees=0.002, cash=peers.CASH), "next_open")
+
+
+def test_backtesting_in_its_own_words(stretch: tuple[pd.DataFrame, pd.Series]) -> None:
+    pytest.importorskip("backtesting", reason="backtesting is not installed")
+    bars, changes = stretch
+    orders = {
+        bar: (lambda s, size=size: s.buy(size=size) if size else s.position.close())
+        for bar, size in enumerate(changes)
+        if size >= 0
+    }
+    theirs, _ = peers.say_backtesting(bars, orders, cash=peers.CASH, commission=0.002)
+    told_its_shares(bars, theirs, "next_open")
+
+
+@pytest.mark.slow  # numba compiles vectorbt's other engine, which takes half a minute
+def test_vectorbt_has_two_engines_that_keep_the_same_books_and_differ_on_ties(spx: pd.DataFrame) -> None:
+    vbt = pytest.importorskip("vectorbt", reason="vectorbt is not installed")
+    pytest.importorskip("vectorbt_rust", reason="vectorbt-rust, its second engine, is not installed")
+    bars = spx.loc["2007":"2009"]
+    runs = [
+        peers.by_vectorbt(bars, peers.mixture(bars), 0.002, "next_open", engine)
+        for engine in ("numba", "rust")
+    ]
+    np.testing.assert_allclose(runs[0].equity, runs[1].equity, rtol=1e-12)
+    rng = np.random.default_rng(7)
+    cents = np.cumsum(rng.integers(-2, 3, 50_000))
+    cents += 2_000 - cents.min()
+    time = pd.DatetimeIndex(pd.date_range("2000-01-01", periods=len(cents), freq="D"), freq=None, name="time")
+    close = pd.Series(cents / 100, index=time.as_unit("ns"))
+    above = {}
+    for engine in ("numba", "rust"):
+        vbt.settings["engine"] = engine
+        fast, slow = (vbt.MA.run(close, window).ma.to_numpy().ravel() for window in (5, 20))
+        above[engine] = (fast > slow)[19:]
+    vbt.settings["engine"] = "auto"
+    sums = np.r_[0, np.cumsum(cents)]
+    true = 4 * (sums[5:] - sums[:-5])[15:] > sums[20:] - sums[:-20]
+    ours = at.sma_cross(pd.DataFrame(dict.fromkeys(peers.PRICES, close)).assign(volume=1.0), 5, 20, tick=0.01)
+    assert np.array_equal(ours.to_numpy()[19:] > 0, true)
+    assert all((way != true).sum() > 10 for way in above.values())
+    assert (above["numba"] != above["rust"]).sum() > 10

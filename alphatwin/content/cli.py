@@ -124,7 +124,7 @@ def verify_command(
     return 0 if not different or (different == ["environment"] and not strict) else 1
 
 # %% ../../nbs/9_content/08_cli.ipynb #cdcff603
-NEEDED = (
+NEEDED: tuple[str, ...] = (
     "numpy",
     "pandas",
     "matplotlib",
@@ -133,9 +133,8 @@ NEEDED = (
     "exchange_calendars",
     "numba",
     "papermill",
-    "nbconvert",
-    "yfinance",
 )
+NEEDED += ("nbconvert", "yfinance")
 OPTIONAL = {
     "jupyterlab": "to work through the lessons: make lab, or pip install 'alphatwin[book]'",
     "nbdev": "to change the notebooks: pip install 'alphatwin[book]'",
@@ -143,7 +142,8 @@ OPTIONAL = {
     "duckdb": "for the lake: pip install 'alphatwin[lake]'",
     "pandas_datareader": "for FRED, Fama-French and Alpaca: pip install 'alphatwin[sources]'",
     "ccxt": "for crypto: pip install 'alphatwin[crypto]'",
-    "skfolio": "for twenty more sample series: pip install 'alphatwin[samples]'",
+    "skfolio": "for 26 more sample series: pip install 'alphatwin[samples]'",
+    "great_tables": "for the S&P 500 since 1950: pip install 'alphatwin[samples]'",
 }
 PROGRAMS = {
     "quarto": "to build the site with Quarto: from quarto.org or conda-forge",
@@ -165,7 +165,10 @@ def doctor_command() -> int:  # 0 if all that is needed is there, otherwise 1
         print(f"  {name:<20} {'found' if shutil.which(name) else 'optional, ' + remedy}")
     from alphatwin.data.catalogue import samples
 
-    print(f"  {'sample series':<20} {', '.join(samples()['symbol'])}")
+    table = samples()
+    print(f"  {'sample series':<20} {', '.join(table.loc[table['loads'], 'symbol'])}")
+    for brings, part in table[~table["loads"]].groupby("comes_with"):
+        print(f"  {'not here':<20} {', '.join(part['symbol'])}: pip install {brings!r}")
     return 1 if missing else 0
 
 # %% ../../nbs/9_content/08_cli.ipynb #eb76c829

@@ -25,7 +25,7 @@ def need(
     try:
         return import_module(module)
     except ModuleNotFoundError as fault:
-        raise SourceError(f"{fault.name} is not installed; pip install alphatwin[{extra}]") from None
+        raise SourceError(f"{fault.name} is not installed; pip install 'alphatwin[{extra}]'") from None
 
 # %% ../../nbs/1_data/12_macro.ipynb #16c91e4b
 Look = Callable[[bytes], None]  # Sees the answer first; raises SourceError if it is none

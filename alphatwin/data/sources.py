@@ -50,10 +50,13 @@ ON_DISK = ("sample", "csv", "parquet", "lake")  # Nothing to keep: they are on t
 def register_source(
     name: str,  # What `load(..., source=name)` will say
     source: Source,  # Function (symbol, start, end, **options) -> table of bars as traded
+    replace: bool = False,  # Whether a built-in source may be replaced
 ) -> None:
     "Add a source of your own, or replace one."
     if not callable(source):
         raise TypeError(f"source {name!r} must be a function (symbol, start, end, **options) -> DataFrame")
+    if isinstance(SOURCES.get(name), str) and not replace:
+        raise ValueError(f"source {name!r} is built in; give yours another name, or pass replace=True")
     SOURCES[name] = source
 
 
@@ -62,9 +65,8 @@ def find_source(
 ) -> Source:  # The function behind it
     "Return a source by name, importing a built-in one on first use."
     if name not in SOURCES:
-        raise SourceError(
-            f"no source {name!r}; there are: {', '.join(sorted(SOURCES))}; register_source adds one"
-        )
+        known = ", ".join(sorted(SOURCES))
+        raise SourceError(f"no source {name!r}; there are: {known}; register_source adds one")
     source = SOURCES[name]
     if isinstance(source, str):
         module, _, function = source.partition(":")
@@ -136,7 +138,11 @@ def _answer(
         raise SourceError(f"{symbol}: source {source!r} answered with {type(raw).__name__}, not a table")
     if raw.empty:
         raise SourceError(f"{symbol}: no bars in source {source!r}; its answer was empty")
-    names = {str(name).strip().lower() for name in raw.columns} - {"time", "date", "datetime", "timestamp"}
+    columns = [str(name).strip().lower() for name in raw.columns]
+    names = set(columns) - {"time", "date", "datetime", "timestamp"}
+    if len(names) == len(set(columns)) and pd.api.types.is_numeric_dtype(raw.index):
+        found = f"source {source!r} answered {', '.join(columns)[:200]}"
+        raise SourceError(f"{symbol}: no dates: {found}; call the column of dates time, or make it the index")
     whole = to_closes(raw, symbol) if len(names) == 1 else to_bars(raw, symbol, (*OPTIONAL, "adj_close"))
     whole.attrs = {key: value for key, value in raw.attrs.items() if isinstance(value, (str, int, float))}
     return whole

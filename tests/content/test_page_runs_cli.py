@@ -177,6 +177,25 @@ def test_doctor(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_the_doctor_says_which_samples_load_here(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from alphatwin.data import catalogue
+
+    cli.main(["doctor"])
+    whole = capsys.readouterr().out
+    assert "JPM" in whole and "not here" not in whole
+    real = catalogue.find_spec
+    monkeypatch.setattr(
+        catalogue, "find_spec", lambda name: None if name in ("skfolio", "great_tables") else real(name)
+    )
+    cli.main(["doctor"])
+    lines = {line[:22].strip(): line[23:] for line in capsys.readouterr().out.splitlines()}
+    assert lines["sample series"] == "SPX, IXIC, AAPL, FB, GOOG, IBM, MSFT, VIX, WTI"
+    assert lines["not here"].startswith("SPX_LONG, SPX_CLOSES, AAPL_LONG, ")
+    assert lines["not here"].endswith("VLUE: pip install 'alphatwin[samples]'")
+
+
 def test_the_program_of_the_package_is_installed() -> None:
     import subprocess
     import sys

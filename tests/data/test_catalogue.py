@@ -22,7 +22,18 @@ SYMBOLS = [row[0] for row in catalogue.CATALOGUE]
 
 def test_the_table_lists_every_sample_once() -> None:
     table = at.samples()
-    named = ["symbol", "name", "first", "last", "rows", "licence", "kind", "known_faults"]
+    named = [
+        "symbol",
+        "name",
+        "first",
+        "last",
+        "rows",
+        "licence",
+        "kind",
+        "known_faults",
+        "loads",
+        "comes_with",
+    ]
     assert list(table.columns) == named and len(table) == 36
     assert table["symbol"].tolist() == SYMBOLS and table["symbol"].is_unique
     assert table["licence"].str.len().gt(10).all() and set(table["kind"]) == {"bars", "closes"}
@@ -146,8 +157,8 @@ def test_what_belongs_to_others_is_read_from_their_packages_and_not_copied() -> 
     ("package", "symbol", "remedy"),
     [
         ("arch", "SPX", "pip install arch"),
-        ("skfolio", "RRC", "pip install alphatwin[samples]"),
-        ("great_tables", "SPX_LONG", "pip install alphatwin[samples]"),
+        ("skfolio", "RRC", "pip install 'alphatwin[samples]'"),
+        ("great_tables", "SPX_LONG", "pip install 'alphatwin[samples]'"),
     ],
 )
 def test_without_a_package_it_says_what_to_install(
@@ -158,6 +169,40 @@ def test_without_a_package_it_says_what_to_install(
     sentence = refusal(at.SourceError, at.load, symbol)
     assert f"{symbol} is part of the package {package}" in sentence and sentence.endswith(remedy)
     assert len(at.load("AAPL")) == 3270
+
+
+@pytest.mark.parametrize(
+    ("missing", "left", "lost"),
+    [
+        ((), 36, set()),
+        (("skfolio",), 10, {"JPM", "RRC", "SPX_CLOSES"}),
+        (("skfolio", "great_tables"), 9, {"SPX_LONG"}),
+    ],
+)
+def test_the_list_says_what_loads_here_and_what_brings_the_rest(
+    missing: tuple[str, ...], left: int, lost: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = catalogue.find_spec
+    monkeypatch.setattr(catalogue, "find_spec", lambda name: None if name in missing else found(name))
+    table = at.samples().set_index("symbol")
+    assert table["loads"].sum() == left and not table.loc[list(lost), "loads"].any()
+    for symbol in table.index:
+        if table.loc[symbol, "loads"]:
+            assert len(at.load(symbol)) == table.loc[symbol, "rows"]
+        else:
+            brings = table.loc[symbol, "comes_with"]
+            with pytest.raises(at.SourceError, match="not installed") as refused:
+                at.load(symbol)
+            assert str(refused.value).endswith(f"pip install '{brings}'")
+    assert table["comes_with"].value_counts().to_dict() == {"alphatwin[samples]": 27, "alphatwin": 9}
+
+
+def test_a_file_is_no_sample(tmp_path: Path, refusal: Refusal) -> None:
+    file = tmp_path / "mine.csv"
+    at.load("FB").to_csv(file)
+    sentence = refusal(at.SourceError, at.load, str(file))
+    assert sentence == f"{str(file)!r} is no sample but a file: at.load({str(file)!r}, source='csv')"
+    assert len(at.load(str(file), source="csv")) == 196
 
 
 def test_no_sample_imports_the_package_it_lies_in() -> None:

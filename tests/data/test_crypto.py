@@ -331,7 +331,7 @@ def test_nobody_listens(refusal: Refusal) -> None:
 def test_without_ccxt(refusal: Refusal, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ccxt", None)
     sentence = refusal(at.SourceError, load_crypto, "BTC/USDT")
-    assert sentence == "ccxt is not installed; pip install alphatwin[crypto]"
+    assert sentence == "ccxt is not installed; pip install 'alphatwin[crypto]'"
 
 
 def test_every_address_leads_to_the_server() -> None:

@@ -160,9 +160,9 @@ def test_a_library_that_is_not_installed(refusal: Refusal, monkeypatch: pytest.M
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Absent(), *sys.meta_path])
     sentence = refusal(at.SourceError, load_fred, "DGS10")
-    assert sentence == "pandas_datareader is not installed; pip install alphatwin[sources]"
+    assert sentence == "pandas_datareader is not installed; pip install 'alphatwin[sources]'"
     sentence = refusal(at.SourceError, load_factors, source="famafrench")
-    assert "pip install alphatwin[sources]" in sentence
+    assert "pip install 'alphatwin[sources]'" in sentence
     assert need("json", "sources").dumps(1) == "1"
 
 

@@ -330,7 +330,7 @@ def test_a_source_is_asked_once_for_each_symbol() -> None:
 
 
 def test_a_built_in_source_may_be_replaced() -> None:
-    at.register_source("yahoo", lambda symbol, start, end: apple())
+    at.register_source("yahoo", lambda symbol, start, end: apple(), replace=True)
     assert len(at.load("SPY", source="yahoo")) == 4
 
 
@@ -380,6 +380,15 @@ def test_a_refused_load_is_not_in_the_ledger(refusal: Refusal) -> None:
 
 
 def test_a_source_is_a_function(refusal: Refusal) -> None:
+    sentence = refusal(ValueError, at.register_source, "sample", lambda symbol, start, end: apple())
+    assert sentence == "source 'sample' is built in; give yours another name, or pass replace=True"
+    for _ in range(2):  # As a notebook does whose cell is run twice
+        at.register_source("mine", lambda symbol, start, end: apple())
+    nameless = apple().reset_index(drop=True).rename(columns={"open": "o"})
+    at.register_source("nameless", lambda symbol, start, end: nameless)
+    sentence = refusal(at.SourceError, at.load, "X", source="nameless")
+    assert sentence.startswith("X: no dates: source 'nameless' answered o, high, low, close, volume; call")
+    assert sentence.endswith("call the column of dates time, or make it the index")
     sentence = refusal(TypeError, at.register_source, "mine", "alphatwin.mine")
     assert "source 'mine' must be a function" in sentence and "DataFrame" in sentence
 

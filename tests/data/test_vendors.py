@@ -432,4 +432,4 @@ def test_without_alpaca_py(web: Web, refusal: Refusal, monkeypatch: pytest.Monke
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "alpaca", None)
     sentence = refusal(at.SourceError, load_alpaca, "AAPL", **alpaca(web, two_pages))
-    assert "alpaca" in sentence and sentence.endswith("is not installed; pip install alphatwin[sources]")
+    assert "alpaca" in sentence and sentence.endswith("is not installed; pip install 'alphatwin[sources]'")

@@ -15,8 +15,24 @@ if TYPE_CHECKING:
     import pandera.pandas as pandera
 
 # %% auto #0
-__all__ = ['DECLARATION', 'PRICES', 'COLUMNS', 'OPTIONAL', 'Field', 'BarsError', 'to_time', 'to_bars', 'to_closes', 'is_closes',
-           'coerce', 'check_bars', 'bars_schema']
+__all__ = [
+    "DECLARATION",
+    "PRICES",
+    "COLUMNS",
+    "OPTIONAL",
+    "MIDNIGHT",
+    "TIME_NAMES",
+    "Field",
+    "BarsError",
+    "to_time",
+    "to_bars",
+    "to_closes",
+    "is_closes",
+    "coerce",
+    "check_bars",
+    "bars_schema",
+]
+
 
 # %% ../../nbs/1_data/01_schema.ipynb #69c47029
 @dataclass(frozen=True)
@@ -51,6 +67,7 @@ class BarsError(ValueError):
         super().__init__(message)
         self.rows = rows
 
+
 # %% ../../nbs/1_data/01_schema.ipynb #897188ec
 def _out_of_range(time: pd.DatetimeIndex) -> np.ndarray:
     "Mark dates that nanoseconds cannot hold: before 1678 and after 2261."
@@ -58,23 +75,39 @@ def _out_of_range(time: pd.DatetimeIndex) -> np.ndarray:
     return (year < 1678) | (year > 2261)
 
 
-def to_time(
-    values: pd.Index | pd.Series,  # Dates or moments: text, Python dates or pandas times
-) -> pd.DatetimeIndex:  # Plain dates (daily) or UTC moments (intraday), named `time`
-    "Turn dates into the canonical time index."
+MIDNIGHT = r"([0-9]{4}-[0-9]{2}-[0-9]{2})[ T]00:00(?::00(?:[.]0+)?)?(?: ?[+-][0-9]{2}:?[0-9]{2}|Z)"
+
+
+def _read_times(values: pd.Index | pd.Series) -> pd.DatetimeIndex:
+    "Read dates and moments; NaT where there is none. Midnights of any zone are the dates that they are called by."
     if pd.api.types.is_numeric_dtype(values):
         raise BarsError(
             f"time: {values.dtype} numbers are not dates; pass ISO dates such as 2024-01-31 as index or column"
         )
+    if pd.api.types.is_string_dtype(values):
+        text = pd.Series(values).astype("str")
+        days = text.str.extract(f"^{MIDNIGHT}$")[0]
+        if days.notna().eq(text.notna()).all():
+            values = days
     try:
-        time = pd.DatetimeIndex(pd.to_datetime(values, format="ISO8601"))
-    except (ValueError, TypeError) as fault:
-        reason = str(fault).partition("\n")[0]
-        raise BarsError(
-            f"time: not readable as dates ({reason}); pass ISO dates such as 2024-01-31"
-        ) from None
+        return pd.DatetimeIndex(pd.to_datetime(values, format="ISO8601", errors="coerce"))
+    except ValueError:  # local times of a whole year carry two offsets from UTC
+        return pd.DatetimeIndex(pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True))
+
+
+def to_time(
+    values: pd.Index | pd.Series,  # Dates or moments: text, Python dates or pandas times
+) -> pd.DatetimeIndex:  # Plain dates (daily) or UTC moments (intraday), named `time`
+    "Turn dates into the canonical time index."
+    time = _read_times(values)
     if time.hasnans:
-        raise BarsError(f"time: row {int(np.flatnonzero(time.isna())[0])} has no date; drop or date it")
+        row = int(np.flatnonzero(time.isna())[0])
+        text = pd.Index(values)[row]
+        if pd.isna(text):
+            raise BarsError(f"time: row {row} has no date; drop or date it")
+        raise BarsError(
+            f"time: not readable as dates: row {row} reads {str(text)[:80]!r}; pass ISO dates such as 2024-01-31"
+        )
     far = _out_of_range(time)
     if far.any():
         raise BarsError(
@@ -87,11 +120,15 @@ def to_time(
         raise BarsError("time: intraday times need a time zone; use frame.tz_localize('America/New_York')")
     return pd.DatetimeIndex(time, name="time").as_unit("ns")
 
+
 # %% ../../nbs/1_data/01_schema.ipynb #7ef1815f
+TIME_NAMES = ("time", "date", "datetime", "timestamp")
+
+
 def _rename(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series | pd.Index]:
     "Write the columns' names in our way, and find the dates."
     frame = frame.rename(columns=lambda name: str(name).strip().lower().replace(" ", "_"))
-    dated = [name for name in ("time", "date", "datetime", "timestamp") if name in frame.columns]
+    dated = [name for name in TIME_NAMES if name in frame.columns]
     return frame, frame[dated[0]] if dated else frame.index
 
 
@@ -104,6 +141,7 @@ def _numbers(frame: pd.DataFrame, time: pd.DatetimeIndex) -> tuple[pd.DataFrame,
     cells = {"row": row, "time": time[row], "column": numbers.columns[column], "text": text}
     return numbers, pd.DataFrame(cells)
 
+
 # %% ../../nbs/1_data/01_schema.ipynb #f503ea5a
 def _refuse_columns(frame: pd.DataFrame, needs: tuple[str, ...], where: str) -> None:
     "Raise BarsError for a column that is missing or there twice."
@@ -114,9 +152,13 @@ def _refuse_columns(frame: pd.DataFrame, needs: tuple[str, ...], where: str) -> 
             f"{where}closes only: there is no open, high, low and volume here; ask a source that has whole bars"
         )
     if missing:
-        raise BarsError(
-            f"{where}no column {', '.join(missing)}; found: {', '.join(found)}; at.to_bars renames"
-        )
+        spare = [name for name in found if name not in (*DECLARATION, *TIME_NAMES, "adj_close")]
+        say = "ask a source that has it"
+        if spare:
+            say = f"if {spare[0]} is it: frame.rename(columns={{{spare[0]!r}: {missing[0]!r}}})"
+        if missing == ["volume"]:
+            say += "; at.to_closes takes closes alone"
+        raise BarsError(f"{where}no column {', '.join(missing)}; found: {', '.join(found)}; {say}")
     twice = [name for name in needs if found.count(name) > 1]
     if twice:
         raise BarsError(f"{where}two columns called {', '.join(twice)}; keep one of them")
@@ -145,6 +187,7 @@ def to_bars(
         )
     return numbers
 
+
 # %% ../../nbs/1_data/01_schema.ipynb #90c63a53
 def to_closes(
     frame: pd.DataFrame,  # A table with dates and one column of prices: `close`, or the only column there is
@@ -172,6 +215,7 @@ def is_closes(
     "Tell Closes from Bars."
     return "close" in frame.columns and not {"open", "high", "low"} & set(frame.columns)
 
+
 # %% ../../nbs/1_data/01_schema.ipynb #04bfa83c
 def coerce(
     frame: pd.DataFrame,  # Any table with dates and at least a column `close`
@@ -186,12 +230,7 @@ def coerce(
     frame, dates = _rename(frame)
     needs = ("close",) if is_closes(frame) and "volume" not in frame else COLUMNS
     _refuse_columns(frame, needs, where)
-    if pd.api.types.is_numeric_dtype(dates):
-        to_time(dates)  # refuses: a table without dates has no rows to judge
-    try:
-        time = pd.DatetimeIndex(pd.to_datetime(dates, format="ISO8601", errors="coerce"))
-    except ValueError:  # local times of a whole year carry two offsets from UTC
-        time = pd.DatetimeIndex(pd.to_datetime(dates, format="ISO8601", errors="coerce", utc=True))
+    time = _read_times(dates)
     time = pd.DatetimeIndex(time.where(~_out_of_range(time)))
     if time.tz is not None:
         daily = bool((time.dropna() == time.dropna().normalize()).all())
@@ -203,6 +242,7 @@ def coerce(
     numbers, cells = _numbers(frame[[*needs, *(name for name in keep if name in frame.columns)]], time)
     numbers.attrs = attrs
     return numbers, pd.concat([pd.DataFrame(undated), cells], ignore_index=True) if len(row) else cells
+
 
 # %% ../../nbs/1_data/01_schema.ipynb #381faf9b
 def check_bars(
@@ -242,6 +282,7 @@ def check_bars(
                 f"{where}{name} is {values[bad][0]} on {bars.index[bad][0]} ({bad.sum()} such rows); at.validate lists them",
                 bars[bad],
             )
+
 
 # %% ../../nbs/1_data/01_schema.ipynb #d4f90e75
 def bars_schema() -> pandera.DataFrameSchema:  # Validates a table of Bars, with `time` as its index

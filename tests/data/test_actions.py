@@ -547,3 +547,17 @@ def test_prices_that_may_be_negative_are_not_judged_by_ratios() -> None:
 def test_random_markets_have_no_actions(market: Market, seed: int) -> None:
     bars = market(seed, 300)
     assert looks_like_split(*overnight(make_table(bars))) == {} and find(bars) == {}
+
+
+@pytest.mark.parametrize("calendar", ["XNYS", None])
+def test_a_hole_explains_what_it_hides(calendar: str | None) -> None:
+    bars = at.load("IBM", start="2005-01-01", end="2006-12-31")
+    fallen = bars.copy()
+    fallen.loc[fallen.index[160] :, ["open", "high", "low", "close"]] *= 0.9
+    found = at.validate(fallen, calendar=calendar).findings
+    assert found[found["check"] == "spin_off"]["time"].tolist() == [bars.index[160]]
+    found = at.validate(fallen.drop(bars.index[100:160]), calendar=calendar).findings
+    assert not (found["check"] == "spin_off").any()
+    # A week is no hole: after 11 September 2001 New York was closed for six days.
+    near = fallen.drop(bars.index[157:160])
+    assert (at.validate(near, calendar=calendar).findings["check"] == "spin_off").any()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import alphatwin as at
 from alphatwin.data.cleaning import STEPS
 from alphatwin.data.repairs import ACTIONS, RECORD
-from alphatwin.data.schema import check_bars
+from alphatwin.data.schema import BarsError, check_bars
 
 Refusal = Callable[..., str]
 PRICES = ["open", "high", "low", "close"]
@@ -101,18 +101,74 @@ def test_a_price_below_zero_stays_where_it_is_possible() -> None:
     assert len(at.clean(oil)[0]) == 1
 
 
-def test_a_missing_volume_is_a_marked_zero(year: pd.DataFrame) -> None:
+@pytest.mark.parametrize("value", [np.nan, np.inf, -5.0])
+def test_a_volume_that_cannot_be_stays_as_it_is_and_is_marked(year: pd.DataFrame, value: float) -> None:
     sick = year.copy()
-    sick.loc[DAY, "volume"] = np.nan
+    sick.loc[DAY, "volume"] = value
     bars, repairs = at.clean(sick)
-    assert bars.loc[DAY, "volume"] == 0.0
-    first = repairs.iloc[0]
-    assert (first["action"], first["rule"], first["now"], first["sure"]) == (
-        "marked",
-        "missing_value",
-        0.0,
-        0.0,
-    )
+    pd.testing.assert_frame_equal(bars, sick)
+    assert repairs[["action", "column", "sure"]].to_numpy().tolist() == [["marked", "volume", 0.0]]
+    assert repairs["rule"].tolist() == ["not_positive" if value == -5 else "missing_value"]
+    assert at.validate(bars).verdict == "not fit"
+
+
+@pytest.mark.parametrize("column", ["dividend", "split", "adj_close"])
+def test_an_action_that_nobody_can_read_is_marked_and_not_made_up(year: pd.DataFrame, column: str) -> None:
+    sick = year.assign(**{column: year["close"] if column == "adj_close" else 0.0}).astype(object)
+    sick.loc[DAY, column] = "soon"
+    bars, repairs = at.clean(sick)
+    assert bars[column].isna().sum() == 1 and np.isnan(bars.loc[DAY, column])
+    marked = repairs[repairs["column"] == column]
+    assert marked["detail"].tolist() == [f"{column} unknown ({column} was 'soon')"]
+
+
+def test_volumes_that_cannot_be_read_are_not_zeros(year: pd.DataFrame) -> None:
+    sick = year.assign(volume="plenty")
+    bars, repairs = at.clean(sick, calendar="XNYS")
+    assert bars["volume"].isna().all() and (repairs["rule"] == "missing_value").sum() == len(year)
+    assert at.validate(bars, calendar="XNYS").verdict == "not fit"
+
+
+@pytest.mark.parametrize("rule", ["W", "W-FRI", "ME", "MS"])
+def test_no_date_of_weeks_or_months_is_moved(rule: str) -> None:
+    how = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+    bars = at.load("IBM")[list(how)].resample(rule).agg(how)
+    kept, repairs = at.clean(bars, calendar="XNYS")
+    pd.testing.assert_frame_equal(kept, bars, check_freq=False)
+    assert not repairs["rule"].isin(["shifted_dates", "off_calendar", "missing_session"]).any()
+
+
+@pytest.mark.parametrize(("day", "action"), [("2099-01-01", "rejected"), ("2007-03-01", "marked")])
+def test_a_bar_of_another_time_goes_if_it_is_ten_years_away(
+    year: pd.DataFrame, day: str, action: str
+) -> None:
+    time = year.index.to_numpy().copy()
+    time[100] = np.datetime64(day)
+    sick = year.set_axis(pd.DatetimeIndex(time, name="time"), axis=0)
+    bars, repairs = at.clean(sick, calendar="XNYS")
+    said = repairs[repairs["rule"] == "far_date"]
+    assert said["action"].tolist() == [action] and said["row"].tolist() == [100]
+    assert said["sure"].tolist() == [0.95 if action == "rejected" else 0.0]
+    assert (bars.index[-1] == pd.Timestamp(day)) == (action == "marked")
+    balance(sick, bars, repairs)
+    if action == "rejected":
+        assert not (repairs["action"] == "repaired").any()
+        pd.testing.assert_frame_equal(bars, year.drop(year.index[100]))
+    with pytest.raises(BarsError, match="far_date"):
+        at.clean(sick, calendar="XNYS", policy="strict")
+    assert len(at.clean(sick, calendar="XNYS", policy="report")[0]) == len(year)
+
+
+@pytest.mark.parametrize("above", [1.002, 1.05])
+@pytest.mark.parametrize("good_first", [True, False])
+def test_of_two_bars_the_impossible_one_goes(year: pd.DataFrame, above: float, good_first: bool) -> None:
+    broken = year.loc[[DAY]].assign(close=year.loc[DAY, "high"] * above)
+    pair = [year.loc[[DAY]], broken] if good_first else [broken, year.loc[[DAY]]]
+    sick = pd.concat([year.drop(pd.Timestamp(DAY)), *pair]).sort_index(kind="stable")
+    bars, repairs = at.clean(sick, calendar="XNYS")
+    pd.testing.assert_frame_equal(bars, year, check_freq=False)
+    assert repairs["action"].tolist() == ["rejected"] and repairs["sure"].tolist() == [0.9]
+    assert "low and high" in repairs["detail"].iloc[0]
 
 
 def test_of_two_bars_for_one_time_one_stays(year: pd.DataFrame) -> None:
@@ -241,7 +297,7 @@ def test_nothing_is_lost_and_the_second_run_changes_nothing(
         sick.iloc[row, column] *= factor
     sick = pd.concat([sick, sick.iloc[doubled]]).sample(frac=1, random_state=seed)
     bars, repairs = at.clean(sick, calendar="XNYS")
-    check_bars(bars)
+    check_bars(bars, tuple(PRICES))
     balance(sick, bars, repairs)
     again, second = at.clean(bars, calendar="XNYS")
     pd.testing.assert_frame_equal(again, bars)
@@ -295,3 +351,22 @@ def test_valid_extremes_are_not_touched() -> None:
     after, repairs = at.clean(bars)
     pd.testing.assert_frame_equal(after, bars)
     assert pd.Timestamp("1987-10-19") not in set(repairs["time"])
+
+
+def test_a_table_of_which_nothing_is_left_is_refused_with_the_reason(
+    year: pd.DataFrame, refusal: Refusal
+) -> None:
+    wrong = year.reset_index().assign(time=[f"day {i}" for i in range(len(year))])
+    sentence = refusal(BarsError, at.clean, wrong)
+    assert sentence.startswith(
+        "no row is left of 252: 252 x not_a_number, the first is row 0: no date can be read"
+    )
+    assert "time was 'day 0'" in sentence
+    assert len(at.clean(wrong, policy="report")[0]) == 252
+    assert refusal(BarsError, at.clean, year.assign(close=np.nan)).startswith(
+        "no row is left of 252: 252 x missing"
+    )
+    # Of several symbols one may be lost: the record says so.
+    both = pd.concat({"A": year, "B": year.assign(close=np.nan)}, names=["symbol", "time"])
+    bars, record = at.clean(both)
+    assert len(bars) == 252 and (record["action"] == "rejected").sum() == 252

@@ -223,3 +223,26 @@ def test_the_rules() -> None:
         "stale_run": "warning",
         "open_repeats_close": "info",
     }
+
+
+def dead(rows: int, volume: float = 100.0, price: float = 100.0) -> pd.DataFrame:
+    days = pd.bdate_range("2020-01-02", periods=rows, name="time")
+    return pd.DataFrame({"open": price, "high": price, "low": price, "close": price, "volume": volume}, days)
+
+
+def test_a_feed_that_died_before_the_first_bar_is_accused() -> None:
+    (found,) = check_stale(make_table(dead(600)))
+    assert len(found.rows) == 599 and "volume included" in found.detail[0]
+    assert at.validate(dead(600)).verdict == "look first"
+
+
+@pytest.mark.parametrize("count", [1, 4, 5, 9])
+def test_bars_without_range_may_be_equal_a_few_times(count: int) -> None:
+    bars = at.load("IBM", start="2005-01-01", end="2005-12-31")
+    bars.iloc[100 : 101 + count] = dead(1, 7.0).to_numpy()
+    said = [text for one in check_stale(make_table(bars)) for text in one.detail]
+    assert sum("the whole bar" in text for text in said) == (count if count >= 5 else 0)
+
+
+def test_a_fund_that_keeps_its_price_and_is_not_traded_is_not_accused() -> None:
+    assert not any(len(one.rows) for one in check_stale(make_table(dead(600, 0.0, 1.0))))

@@ -162,6 +162,7 @@ def test_rules_speak_of_the_columns_that_are_listed_for_them(tmp_path: Path) -> 
     for table in many.values():
         table.iloc[200, 1:4] = np.nan
     seen |= found_by(at.validate(pd.concat(many, names=["symbol", "time"]), calendar="XNYS").findings)
+    seen |= found_by(at.validate(spx.rename({spx.index[9]: pd.Timestamp("2107-01-16")})).findings)
     (tmp_path / "cut.csv").write_text(spx.to_csv() + "2018-12-31,1,2\n")
     seen |= found_by(at.validate(tmp_path / "cut.csv").findings)
     strange = [(rule, column) for rule, column in seen if rule not in LOOKED_AT.get(column, "").split()]

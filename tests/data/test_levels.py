@@ -400,3 +400,20 @@ def test_volumes_of_nothing_are_survived(volume: float) -> None:
     bars = year("IBM", 3).assign(volume=volume)
     assert find(bars) == {}
     assert find(scaled(bars, slice(150, 300), 3.3)) in ({}, {"reused_symbol": {150}})
+
+
+@pytest.mark.parametrize(("factor", "says"), [(100.0, "divide it by 100"), (0.01, "multiply it by 100")])
+def test_what_to_do_about_a_price_off_by_100_is_said_with_its_number(factor: float, says: str) -> None:
+    bars = at.load("IBM", start="2005-01-01", end="2006-12-31")
+    bars.iloc[100, :4] *= factor
+    found = at.validate(bars, calendar="XNYS").findings
+    detail = found[found["check"] == "price_off_by_100"]["detail"]
+    assert len(detail) == 4 and detail.str.endswith(says).all()
+
+
+def test_one_bar_is_not_called_a_block_of_another_currency() -> None:
+    bars = at.load("IBM", start="2005-01-01", end="2006-12-31")
+    bars.iloc[100, :4] *= 10
+    found = at.validate(bars, calendar="XNYS").findings
+    (detail,) = found[found["check"] == "currency_block"]["detail"]
+    assert detail.startswith("one bar, perhaps with a slip of the pen, is 10 x the level of 76 before")

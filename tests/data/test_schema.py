@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -176,7 +177,7 @@ def hole(column: str, row: int, value: float) -> pd.DataFrame:
     ("wrong", "words"),
     [
         (None, ["expected Bars", "NoneType"]),
-        (three().drop(columns="open"), ["no column open", "found: high, low, close, volume", "at.to_bars"]),
+        (three().drop(columns="open"), ["no column open", "found: high, low, close, volume", "ask a source"]),
         (three().reset_index(drop=True), ["index holds int64", "at.to_bars"]),
         (three().iloc[:0], ["no rows", "check the symbol and the dates"]),
         (three().iloc[[0, 1, 1, 2]], ["two rows for 2024-01-31", "keep one"]),
@@ -303,3 +304,45 @@ def test_dates_that_no_clock_holds_are_named(refusal: Refusal) -> None:
     assert numbers.index.isna().tolist() == [False, True, True]
     assert cells["text"].tolist() == ["9999-12-31", "0001-01-01"]
     assert "row 1 is dated 9999" in refusal(BarsError, to_time, table["Date"])
+
+
+# -- what a newcomer meets --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "UTC", "Europe/London"])
+def test_days_that_carry_a_zone_are_days_in_the_report_and_at_the_door(zone: str, tmp_path: Path) -> None:
+    bars = at.load("IBM", start="2005-01-01", end="2005-12-31")
+    file = tmp_path / "zoned.csv"
+    bars.tz_localize(zone).to_csv(file)
+    loaded = at.load(str(file), source="csv")
+    pd.testing.assert_frame_equal(loaded, bars, check_freq=False)
+    assert at.validate(file, calendar="XNYS").verdict == "fit"
+    cleaned, record = at.clean(file, calendar="XNYS")
+    pd.testing.assert_frame_equal(cleaned, bars, check_freq=False)
+    assert record.empty
+
+
+def test_moments_of_a_whole_year_carry_two_offsets() -> None:
+    noon = pd.Index(["2024-01-02 12:00:00-05:00", "2024-07-02 12:00:00-04:00"])
+    wanted = ["2024-01-02 17:00", "2024-07-02 16:00"]
+    assert to_time(noon).tolist() == [pd.Timestamp(text, tz="UTC") for text in wanted]
+    # One noon among midnights: a moment, and so are the others.
+    mixed = to_time(pd.Index(["2024-01-02 00:00:00-05:00", "2024-07-02 12:00:00-04:00"]))
+    assert mixed[0] == pd.Timestamp("2024-01-02 05:00", tz="UTC")
+
+
+def test_what_is_no_date_is_quoted(refusal: Refusal) -> None:
+    sentence = refusal(BarsError, to_time, pd.Index(["2024-01-02", "Date", None]))
+    assert "row 1 reads 'Date'" in sentence and "might want" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        ("date open high low close/last volume", "frame.rename(columns={'close/last': 'close'})"),
+        ("date open high low close", "ask a source that has it; at.to_closes takes closes alone"),
+    ],
+)
+def test_a_column_that_is_missing_comes_with_what_to_type(refusal: Refusal, columns: str, says: str) -> None:
+    frame = pd.DataFrame([["2024-01-02", *[1.0] * 5][: len(columns.split())]], columns=columns.split())
+    assert refusal(BarsError, to_bars, frame).endswith(says)

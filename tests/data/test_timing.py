@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import alphatwin as at
 from alphatwin.data.calendar import session_hours, sessions
-from alphatwin.data.findings import Table, make_table
+from alphatwin.data.findings import DAY, Table, far_years, make_table, spacing
 from alphatwin.data.timing import TIMING_RULES, check_timing, unfinished
 
 Market = Callable[..., pd.DataFrame]
@@ -45,6 +45,7 @@ def accused(frame: pd.DataFrame, calendar: str | None = "XNYS") -> list[str]:
 
 def test_the_rules() -> None:
     assert [(rule.name, rule.severity, rule.later) for rule in TIMING_RULES] == [
+        ("far_date", "error", 50),
         ("shifted_dates", "error", 5),
         ("unfinished_session", "warning", 1),
         ("outside_hours", "warning", 0),
@@ -261,3 +262,89 @@ def test_a_table_of_one_saturday_is_outside_all_hours() -> None:
     saturday = pd.date_range("2024-06-15 14:00", periods=5, freq="30min", tz="UTC")
     assert find(closes(saturday), "outside_hours") == set(range(5))
     assert find(closes(pd.DatetimeIndex(["2024-06-15"])), "shifted_dates") == set()
+
+
+# -- weeks, months, and dates of another century -----------------------------------------------------------------------
+
+
+def every(rule: str, size: int = 60) -> pd.DataFrame:
+    return closes(pd.date_range("2019-03-03", periods=size, freq=rule, name="time"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "word"),
+    [("D", ""), ("B", ""), ("W", "weekly"), ("W-FRI", "weekly"), ("ME", "monthly"), ("MS", "monthly")],
+)
+def test_how_far_apart_bars_usually_are(rule: str, word: str) -> None:
+    table = make_table(every(rule), calendar="XNYS")
+    assert spacing(table.time) == word and table.daily == (word == "")
+    assert spacing(table.time[:4]) == "" and make_table(every(rule, 4)).daily
+    shuffled = every(rule).sample(frac=1, random_state=1)
+    assert spacing(make_table(shuffled).time) == word
+
+
+def test_half_of_the_sessions_missing_are_days_nevertheless() -> None:
+    year = sessions("XNYS", "2024-01-01", "2024-12-31")
+    for step in (2, 3):
+        assert make_table(closes(year[::step])).daily
+    assert spacing(half_hours("2024-01-01", "2024-03-01").as_unit("ns").asi8) == ""
+
+
+@pytest.mark.parametrize("rule", ["W", "W-FRI", "W-MON", "ME", "MS", "QE", "YE"])
+def test_of_weeks_and_months_no_date_is_called_wrong(rule: str) -> None:
+    assert set(accused(every(rule))) <= {"short_history"}
+    frame = every(rule)
+    assert ("short_history" in accused(frame)) == (frame.index[-1] - frame.index[0] < pd.Timedelta("360D"))
+
+
+def test_the_history_of_weeks_is_measured_in_years() -> None:
+    (short,) = check_timing(make_table(every("W", 30)))[1:]
+    assert short.rule == "short_history" and short.detail == ["30 weekly bars"]
+    assert accused(every("W", 60)) == []
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2099-01-01", "2201-03-12", "2023-01-09"])
+@pytest.mark.parametrize("row", [0, 100, 250])
+def test_a_mistyped_year_is_named_and_nothing_else(day: str, row: int) -> None:
+    time = sessions("XNYS", "2020-01-01", "2020-12-31")[:251].to_numpy().copy()
+    true, time[row] = pd.Timestamp(time[row]), np.datetime64(day)
+    findings = at.validate(closes(pd.DatetimeIndex(time)), calendar="XNYS").findings
+    assert findings[findings["check"] == "far_date"][["time", "column"]].to_numpy().tolist() == [
+        [pd.Timestamp(day), "time"]
+    ]
+    rest = findings[~findings["check"].isin(["far_date", "unsorted_time", "short_history"])]
+    assert rest["check"].tolist() in ([], ["missing_session"])
+    assert set(rest["time"]) <= {true}
+
+
+@given(size=st.integers(1, 8), body=st.integers(5, 120), years=st.integers(2, 250), after=st.booleans())
+def test_far_is_one_in_ten_up_to_five_and_a_year_away(size: int, body: int, years: int, after: bool) -> None:
+    away = 366 * years + body if after else -366 * years
+    days = np.r_[np.arange(body), np.arange(size) + away] * DAY
+    order = np.random.default_rng(size).permutation(len(days))
+    far = far_years(days[order])
+    assert ((far > 0) == ((order >= body) & (size <= min(5, body // 10)))).all()
+    assert (far[far > 0] > years - 1).all()
+
+
+def test_three_and_five_centuries_are_no_less_far() -> None:
+    days = pd.date_range("2250-01-01", periods=30).append(pd.DatetimeIndex(["1678-01-01"])).as_unit("ns")
+    assert far_years(days.asi8).round().tolist() == [0.0] * 30 + [572.0]
+
+
+def test_a_share_that_comes_back_after_two_years_is_not_far() -> None:
+    first, second = (sessions("XNYS", f"{year}-01-01", f"{year}-12-31") for year in (2018, 2021))
+    assert not far_years(first.append(second[:6]).as_unit("ns").asi8).any()
+    assert (far_years(first.append(second[:5]).as_unit("ns").asi8) > 0).sum() == 5
+    assert not far_years(pd.date_range("1950", periods=60, freq="YE").as_unit("ns").asi8).any()
+
+
+@pytest.mark.parametrize("symbol", at.samples()["symbol"])
+def test_no_sample_has_a_far_date(symbol: str) -> None:
+    assert not make_table(at.load(symbol)).far.any()
+
+
+def test_a_moment_of_another_century_does_not_ask_for_its_hours() -> None:
+    time = half_hours("2024-03-04", "2024-03-15").append(pd.DatetimeIndex(["2224-03-15 14:30"], tz="UTC"))
+    assert find(closes(time), "far_date") == {len(time) - 1}
+    assert accused(closes(time)) == ["far_date"]

@@ -330,3 +330,52 @@ def test_rows_of_a_long_table_without_a_symbol_are_not_lost(year: pd.DataFrame) 
 def test_a_column_that_is_empty_for_all_is_a_fault(year: pd.DataFrame) -> None:
     long = pd.concat({"A": year, "B": year * 1.5}, names=["symbol", "time"]).assign(volume=np.nan)
     assert at.validate(long).counts().set_index("check").loc["missing_value", "findings"] == 504
+
+
+# -- what was not looked at ---------------------------------------------------------------------------------------------
+
+
+def line(report: Report) -> str:
+    return str(report).splitlines()[0]
+
+
+def test_the_verdict_says_what_was_not_checked() -> None:
+    bars = at.load("IBM", start="2005-01-01", end="2006-12-31")
+    assert line(at.validate(bars, calendar="XNYS")) == "fit: 100.00% of 503 rows are above suspicion"
+    missing = at.validate(bars.drop(bars.index[100:105]))
+    assert line(missing) == (
+        "fit: 100.00% of 498 rows are above suspicion; sessions not checked: pass calendar="
+    )
+    assert "sessions not checked: pass calendar=" in missing._repr_html_()
+    assert missing.notes == ("sessions not checked: pass calendar=",)
+
+
+def test_few_bars_are_said_to_be_few() -> None:
+    bars = at.load("IBM")
+    for size, few in ((1, True), (21, True), (22, False)):
+        notes = at.validate(bars[:size], calendar="XNYS").notes
+        assert notes == (("too few bars to judge prices by",) if few else ())
+
+
+@pytest.mark.parametrize(("rule", "word"), [("W", "weekly"), ("ME", "monthly")])
+def test_weeks_and_months_are_said_to_be_such(rule: str, word: str) -> None:
+    how = {"open": "first", "high": "max", "low": "min", "close": "last", "volume": "sum"}
+    bars = at.load("IBM")[list(how)].resample(rule).agg(how)
+    report = at.validate(bars, calendar="XNYS")
+    assert report.ok and report.notes == (
+        f"these look {word}: sessions not checked, resample daily bars with at.resample",
+    )
+    many = at.validate(pd.concat({"DAYS": at.load("IBM"), "RARE": bars}, names=["symbol", "time"]), "XNYS")
+    assert many.notes == (f"RARE: {report.notes[0]}",)
+
+
+def test_a_table_upside_down_is_one_finding() -> None:
+    bars = at.load("IBM", start="2005-01-01", end="2006-12-31")
+    report = at.validate(bars[::-1], calendar="XNYS")
+    serious = report.findings[report.findings["severity"] != "info"]
+    assert serious["check"].tolist() == ["unsorted_time"]
+    assert serious["detail"].iloc[0].startswith("all 503 rows run from the newest to the oldest")
+    assert report.verdict == "not fit" and report.score > 0.99
+    # Any other disorder is named row by row.
+    mixed = pd.concat([bars[::-1][:400], bars[:103]])
+    assert len(at.validate(mixed, calendar="XNYS").findings) > 399

@@ -15,24 +15,8 @@ if TYPE_CHECKING:
     import pandera.pandas as pandera
 
 # %% auto #0
-__all__ = [
-    "DECLARATION",
-    "PRICES",
-    "COLUMNS",
-    "OPTIONAL",
-    "MIDNIGHT",
-    "TIME_NAMES",
-    "Field",
-    "BarsError",
-    "to_time",
-    "to_bars",
-    "to_closes",
-    "is_closes",
-    "coerce",
-    "check_bars",
-    "bars_schema",
-]
-
+__all__ = ['DECLARATION', 'PRICES', 'COLUMNS', 'OPTIONAL', 'MIDNIGHT', 'TIME_NAMES', 'Field', 'BarsError', 'to_time', 'to_bars',
+           'to_closes', 'is_closes', 'coerce', 'check_bars', 'bars_schema']
 
 # %% ../../nbs/1_data/01_schema.ipynb #69c47029
 @dataclass(frozen=True)
@@ -66,7 +50,6 @@ class BarsError(ValueError):
     def __init__(self, message: str, rows: pd.DataFrame | None = None) -> None:
         super().__init__(message)
         self.rows = rows
-
 
 # %% ../../nbs/1_data/01_schema.ipynb #897188ec
 def _out_of_range(time: pd.DatetimeIndex) -> np.ndarray:
@@ -120,7 +103,6 @@ def to_time(
         raise BarsError("time: intraday times need a time zone; use frame.tz_localize('America/New_York')")
     return pd.DatetimeIndex(time, name="time").as_unit("ns")
 
-
 # %% ../../nbs/1_data/01_schema.ipynb #7ef1815f
 TIME_NAMES = ("time", "date", "datetime", "timestamp")
 
@@ -140,7 +122,6 @@ def _numbers(frame: pd.DataFrame, time: pd.DatetimeIndex) -> tuple[pd.DataFrame,
     text = [str(frame.iat[int(i), int(j)]) for i, j in zip(row, column, strict=True)]
     cells = {"row": row, "time": time[row], "column": numbers.columns[column], "text": text}
     return numbers, pd.DataFrame(cells)
-
 
 # %% ../../nbs/1_data/01_schema.ipynb #f503ea5a
 def _refuse_columns(frame: pd.DataFrame, needs: tuple[str, ...], where: str) -> None:
@@ -187,7 +168,6 @@ def to_bars(
         )
     return numbers
 
-
 # %% ../../nbs/1_data/01_schema.ipynb #90c63a53
 def to_closes(
     frame: pd.DataFrame,  # A table with dates and one column of prices: `close`, or the only column there is
@@ -215,7 +195,6 @@ def is_closes(
     "Tell Closes from Bars."
     return "close" in frame.columns and not {"open", "high", "low"} & set(frame.columns)
 
-
 # %% ../../nbs/1_data/01_schema.ipynb #04bfa83c
 def coerce(
     frame: pd.DataFrame,  # Any table with dates and at least a column `close`
@@ -242,7 +221,6 @@ def coerce(
     numbers, cells = _numbers(frame[[*needs, *(name for name in keep if name in frame.columns)]], time)
     numbers.attrs = attrs
     return numbers, pd.concat([pd.DataFrame(undated), cells], ignore_index=True) if len(row) else cells
-
 
 # %% ../../nbs/1_data/01_schema.ipynb #381faf9b
 def check_bars(
@@ -282,7 +260,6 @@ def check_bars(
                 f"{where}{name} is {values[bad][0]} on {bars.index[bad][0]} ({bad.sum()} such rows); at.validate lists them",
                 bars[bad],
             )
-
 
 # %% ../../nbs/1_data/01_schema.ipynb #d4f90e75
 def bars_schema() -> pandera.DataFrameSchema:  # Validates a table of Bars, with `time` as its index

@@ -62,6 +62,7 @@ def sizes_of(
     for symbol, target, price in zip(symbols, wanted, some, strict=True):
         if target and not price > 0 and rules.size != "shares":
             refuse_fault(FREE, bar, symbol, equity, tape.market)
+    alive(equity, tape.time[bar])
     account = desk.account
     if len(positions) != len(prices):  # The rest of the account is as good as cash
         held = [one.shares * price for one, price in zip(positions, some, strict=True) if one.shares]
@@ -90,8 +91,8 @@ def allowed(
     part = part_of(shares, most, rules.whole_shares)
     if part != shares and not desk.partial:
         raise ValueError(
-            f"{tape.symbols[symbol]}: an order for {abs(shares):,.6g} shares on {tape.time[desk.bar]} is more than "
-            f"{desk.participation:g} of the bar's volume of {volume:,.6g}; order less, or allow partial fills"
+            f"{tape.symbols[symbol]}: an order for {abs(shares):,.10g} shares on {tape.time[desk.bar]} is more than "
+            f"{desk.participation:g} of the bar's volume of {volume:,.10g}; order less, or allow partial fills"
         )
     desk.taken[symbol] = desk.taken.get(symbol, 0.0) + abs(part)
     return part
@@ -131,7 +132,7 @@ def fill_targets(
     symbols: Sequence[int] = range(len(prices))
     if len(orders) != len(prices):
         symbols = [tape.symbols.index(order.symbol) for order in orders]
-    equity = alive(desk.account.equity(prices), tape.time[desk.bar])
+    equity = desk.account.equity(prices)
     wanted, wishes = sizes_of(desk, orders, symbols, prices, equity)
     for order, symbol, target, wish in zip(orders, symbols, wanted, wishes, strict=True):
         if target != order.target:

@@ -27,7 +27,7 @@ def check_leverage(
     more = (abs(held) - abs(before)) * abs(prices[symbol])
     if more > 0 and desk.account.size(prices) + more > desk.rules.leverage * equity * (1 + 1e-9):
         raise ValueError(
-            f"{desk.tape.symbols[symbol]}: to hold {held:,.6g} shares on {desk.tape.time[desk.bar]} takes positions of "
+            f"{desk.tape.symbols[symbol]}: to hold {held:,.10g} shares on {desk.tape.time[desk.bar]} takes positions of "
             f"{desk.account.size(prices) + more:,.2f} with an equity of {equity:,.2f}; order less, or raise leverage={desk.rules.leverage:g}"
         )
 

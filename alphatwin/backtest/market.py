@@ -102,7 +102,33 @@ def read_wide(
     fields = {name: locked(frame.to_numpy()) for name, frame in zip(names, kept, strict=True)}
     return Market(time, tuple(map(str, first.columns)), True, fields, kept)
 
-# %% ../../nbs/4_backtest/27_market.ipynb #c0126b82
+# %% ../../nbs/4_backtest/27_market.ipynb #1b377730
+def _blocks(index: Any) -> np.ndarray | None:
+    "If all symbols have all times in order, one symbol after the other: the place of each symbol's block."
+    symbols, times = (len(level) for level in index.levels)
+    if len(index) != symbols * times or not index.levels[1].is_monotonic_increasing:
+        return None
+    column, row = (np.asarray(codes).reshape(symbols, times) for codes in index.codes)
+    whole = (row == np.arange(times, dtype=row.dtype)).all() and (column == column[:, :1]).all()
+    return np.argsort(column[:, 0]) if whole and len(set(column[:, 0].tolist())) == symbols else None
+
+
+def _places(bars: pd.DataFrame, index: Any) -> np.ndarray:
+    "Number the cell of each row in a table (symbol, time); refuse rows that are there twice or not in order."
+    column, row = (np.asarray(codes, dtype="int64") for codes in index.codes)
+    rank = np.argsort(index.levels[1].argsort())
+    late = np.flatnonzero((np.diff(rank[row]) <= 0) & (np.diff(column) == 0))
+    if late.size:
+        symbol, when = bars.index[late[0] + 1]
+        word = "is there twice" if bars.index[late[0]] == bars.index[late[0] + 1] else "is not in order"
+        raise BarsError(f"{symbol}: {when} {word}; use bars.sort_index() and keep one row for each time")
+    place = column * len(index.levels[1]) + row
+    if np.bincount(place).max() > 1:
+        symbol, when = bars.index[np.flatnonzero(pd.Series(place).duplicated())[0]]
+        raise BarsError(f"{symbol}: {when} is there twice; keep one row for each time")
+    return place
+
+
 def read_long(
     bars: pd.DataFrame,  # Rows (symbol, time)
     needs: tuple[str, ...],  # Columns to read
@@ -113,36 +139,32 @@ def read_long(
         raise BarsError(f"no column {', '.join(missing)}; found: {', '.join(map(str, bars.columns))}")
     if not len(bars):
         raise BarsError("no rows: there is nothing to compute on; check the symbols and the dates")
-    given: Any = bars.index
-    index = given.remove_unused_levels()
+    index: Any = bars.index
+    blocks = _blocks(index)
+    index = index if blocks is not None else index.remove_unused_levels()
     symbols, time = (pd.Index(level) for level in index.levels)
     if not isinstance(time, pd.DatetimeIndex):
         raise BarsError(
             f"the second level of the index holds {time.dtype}, not times; use rows (symbol, time)"
         )
-    column, row = (np.asarray(codes, dtype="int64") for codes in index.codes)
-    if not time.is_monotonic_increasing:
-        order = time.argsort()
-        row, time = np.argsort(order)[row], time[order]
-    place = column * len(time) + row
-    if (late := np.flatnonzero((np.diff(place) <= 0) & (np.diff(column) == 0))).size:
-        symbol, when = bars.index[late[0] + 1]
-        word = "is there twice" if place[late[0] + 1] == place[late[0]] else "is not in order"
-        raise BarsError(f"{symbol}: {when} {word}; use bars.sort_index() and keep one row for each time")
-    if len(np.unique(place)) < len(place):
-        raise BarsError("rows of one symbol stand apart from each other; use bars.sort_index()")
+    place = np.arange(0) if blocks is not None else _places(bars, index)
+    sorted_times = time.is_monotonic_increasing
+    order = np.arange(0) if sorted_times else time.argsort()
     names = [*needs, *(name for name in ("split", "dividend") if name in bars.columns)]
-    whole, fields = len(place) == len(symbols) * len(time) and bool((np.diff(place) == 1).all()), {}
+    fields: dict[str, np.ndarray] = {}
     kept: list[Any] = []
     for name in names:
         kept.append(bars[name])
         values = kept[-1].to_numpy(dtype="float64")
-        if not whole:
+        if blocks is None:
             full = np.full(len(symbols) * len(time), np.nan)
             full[place] = values
             values = full
-        fields[name] = locked(values.reshape(len(symbols), len(time)).T)
-    return Market(pd.DatetimeIndex(time, name="time"), tuple(map(str, symbols)), True, fields, tuple(kept))
+        table = values.reshape(len(symbols), len(time))
+        table = table if blocks is None else table[blocks]
+        fields[name] = locked(table.T if sorted_times else table[:, order].T)
+    times = pd.DatetimeIndex(time if sorted_times else time[order], name="time")
+    return Market(times, tuple(map(str, symbols)), True, fields, tuple(kept))
 
 
 def read_market(

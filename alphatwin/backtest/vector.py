@@ -67,7 +67,7 @@ def walk_plain(
     rates = fees.rate, slippage.rate
     if market.several:
         held = np.empty((count + 1, len(market.symbols)))
-        fills, fault, at = run_many(price, close, wanted, due, terms, lag, equity, page, held)
+        fills, fault, at = run_many(price, close, wanted, due, terms, lag, price is close, equity, page, held)
         page, held = page[1 : fills + 1].copy(), held[1 : fills + 1]
         bar, decided = page[:, 0].astype("int64"), page[:, 1].astype("int64")
         before, after = page[:, 2], page[:, 3]

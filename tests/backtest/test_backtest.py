@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import alphatwin as at
-from alphatwin.backtest.reference import reference_backtest, shares_after
-from alphatwin.backtest.vector import plan_fills
+from alphatwin.backtest.account import Account, Position, solve_row
+from alphatwin.backtest.reference import reference_backtest
+from alphatwin.backtest.rules import Rules
 
 Refusal = Callable[..., str]
 Table = Callable[..., pd.DataFrame]
@@ -176,6 +177,17 @@ def test_the_settings_are_on_record(spx: pd.DataFrame) -> None:
         "fill": "next_open",
         "cash": 5.0,
         "rebalance": "on_change",
+        "size": "equity",
+        "unit": 1.0,
+        "whole_shares": False,
+        "stop_loss": None,
+        "take_profit": None,
+        "trailing_stop": None,
+        "interest": 0.0,
+        "borrow": 0.0,
+        "leverage": 1.0,
+        "maintenance": 0.0,
+        "allow_negative": False,
         "symbol": "SPX",
         "source": "sample",
         "adjust": "none",
@@ -205,16 +217,27 @@ def test_neither_bars_nor_target_are_changed(spx: pd.DataFrame) -> None:
         ([1, 1, 0, 1], "next_open", "on_change", [0, 2], [1, 3], True),
         ([1, 1, 0, 0], "next_close", "on_change", [0, 2], [1, 3], False),
         ([1, 1, 0, 1], "same_close", "on_change", [0, 2, 3], [0, 2, 3], False),
-        ([0, 1, 1, 0], "next_open", "every_bar", [1, 2], [2, 3], True),
+        ([0, 1, 0.5, 0], "next_open", "every_bar", [1, 2], [2, 3], True),
+        ([0, 1, 1, 0], "next_open", "every_bar", [1], [2], True),  # already where it should be
         ([0, 1, 0, 0], "next_open", "every_bar", [1, 2], [2, 3], False),
         ([0, 0, 0, 0], "next_open", "every_bar", [], [], False),
     ],
 )
 def test_which_bars_decide_and_which_fill(
-    wishes: list[float], fill: str, rebalance: str, decided: list[int], filled: list[int], left: bool
+    wishes: list[float],
+    fill: str,
+    rebalance: str,
+    decided: list[int],
+    filled: list[int],
+    left: bool,
+    table: Table,
 ) -> None:
-    got = plan_fills(np.array(wishes, dtype="float64"), fill, rebalance)
-    assert (got[0].tolist(), got[1].tolist(), got[2]) == (decided, filled, left)
+    bars = table([10.0, 12.0, 9.0, 11.0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = at.backtest(bars, series(wishes, bars), fill=fill, rebalance=rebalance)
+    assert bars.index.get_indexer(result.fills["decided"]).tolist() == decided
+    assert (result.fills["bar"].tolist(), result.pending is not None) == (filled, left)
 
 
 # One fill, against the equation it is meant to solve
@@ -242,9 +265,9 @@ def test_the_size_of_a_fill_solves_its_equation(
     for _ in range(200):
         middle = (low + high) / 2
         low, high = (middle, high) if miss(middle) < 0 else (low, middle)
-    assert shares_after(shares, money, price, target, fees, slippage) == pytest.approx(
-        low, rel=1e-8, abs=1e-7
-    )
+    account, rules = Account(money, [Position(shares)]), Rules(fees=fees, slippage=slippage)
+    (wish,) = solve_row([target], account, [price], [1e9], rules)
+    assert wish == pytest.approx(low, rel=1e-8, abs=1e-7)
 
 
 # What is refused
@@ -253,17 +276,17 @@ def test_the_size_of_a_fill_solves_its_equation(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"fees": -0.001}, ["fees must be a fraction", "-0.001"]),
+        ({"fees": -0.001}, ["fees must be at least zero", "-0.001"]),
         ({"fees": 0.5}, ["fees must be a fraction from 0 to below 0.5", "0.5"]),
         ({"fees": 10}, ["ten basis points", "10"]),
         ({"fees": float("nan")}, ["fees", "nan"]),
         ({"slippage": 1}, ["slippage must be a fraction", "1"]),
         ({"cash": 0}, ["cash must be above zero", "0"]),
-        ({"cash": -5}, ["cash must be above zero", "-5"]),
+        ({"cash": -5}, ["cash must be at least zero", "-5"]),
         ({"cash": float("inf")}, ["cash", "inf"]),
         ({"cash": float("nan")}, ["cash", "nan"]),
         ({"fill": "open"}, ["fill must be one of next_open, next_close, same_close", "'open'"]),
-        ({"rebalance": "monthly"}, ["rebalance must be one of on_change, every_bar", "'monthly'"]),
+        ({"rebalance": "yearly"}, ["rebalance must be one of on_change, every_bar", "'yearly'"]),
     ],
 )
 def test_costs_money_and_rules_that_make_no_sense(
@@ -308,8 +331,8 @@ def test_no_trade_at_a_price_that_is_not_positive(price: float, table: Table, re
     bars.attrs["symbol"] = "OIL"
     sentence = refusal(ValueError, at.backtest, bars, series([1, 1, 1], bars))
     assert f"OIL cannot be traded at {price:g} on 2024-01-02" in sentence and "at.validate" in sentence
-    # where nothing is traded, the price is not asked for
-    assert at.backtest(bars, series([0, 1, 1], bars)).equity.iloc[0] == 100_000
+    # even where nothing is traded: a price is a price, or it is not
+    assert "cannot be traded" in refusal(ValueError, at.backtest, bars, series([0, 1, 1], bars))
 
 
 def test_ruin_names_the_day(table: Table, refusal: Refusal) -> None:
@@ -319,7 +342,7 @@ def test_ruin_names_the_day(table: Table, refusal: Refusal) -> None:
     assert "ruined on 2024-01-04" in sentence and "-50,000" in sentence and "short less" in sentence
     # Twice the money at 10; at 4.9 less than nothing is left. At the open it is noticed as well.
     bars = table([10, 10, 4, 20], [10, 10, 20, 20])
-    sentence = refusal(ValueError, at.backtest, bars, series([2, 0, 0, 0], bars))
+    sentence = refusal(ValueError, at.backtest, bars, series([2, 0, 0, 0], bars), leverage=2)
     assert "ruined on 2024-01-03" in sentence
 
 

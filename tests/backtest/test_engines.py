@@ -1,63 +1,258 @@
-"The vectorised engine against the plain one, on thousands of random markets and on small nasty ones."
+"The fast engine against the plain one, on thousands of random markets with random small print."
 
+import math
+import warnings
 from collections.abc import Callable
-from itertools import product
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alphatwin as at
+from alphatwin.backtest.costs import Fees, Slippage
 from alphatwin.backtest.reference import reference_backtest
-from alphatwin.backtest.vector import FILLS, REBALANCES
+from alphatwin.backtest.rules import FILLS, REBALANCES, Rules
+from alphatwin.backtest.vector import is_plain, read_market
 
-Fills = list[dict[str, Any]]
 pytestmark = pytest.mark.filterwarnings("ignore:fill='same_close'")
+World = tuple[pd.DataFrame, "pd.Series | pd.DataFrame", dict[str, Any]]
+
+FEES = [
+    0.0,
+    0.001,
+    0.01,
+    Fees(rate=0.001, fixed=1, per_share=0.01, minimum=2),
+    Fees(tiers=((5_000, 0.002), (math.inf, 0.001))),
+]
+SLIPPAGES = [0.0, 0.0005, 0.01, Slippage(rate=0.001, half_spread=0.01, impact=0.1)]
 
 
-def replay(bars: pd.DataFrame, fills: Fills, cash: float, fill: str) -> tuple[list[float], float]:
-    "Book the fills one by one: the equity at each close, and the lowest it ever was, at a fill or at a close."
-    at_bar = {entry["time"]: entry for entry in fills}
-    price_of = bars["open"] if fill == "next_open" else bars["close"]
-    money, shares, worst, equity = cash, 0.0, cash, []
-    for time, price, close in zip(bars.index, price_of, bars["close"], strict=True):
-        if time in at_bar:
-            entry = at_bar[time]
-            worst = min(worst, money + shares * price)
-            money -= entry["shares"] * entry["price"] + entry["fee"]
-            shares += entry["shares"]
-        equity.append(money + shares * close)
-        worst = min(worst, equity[-1])
-    return equity, worst
+def random_path(rng: np.random.Generator, count: int, whole: bool) -> dict[str, np.ndarray]:
+    "Bars of one symbol; in whole numbers, so that prices repeat and touch their levels exactly, or not."
+    close = 50 * np.exp(np.cumsum(rng.normal(0, rng.choice([0.01, 0.05]), count)))
+    opened = np.r_[50, close[:-1]] * np.exp(rng.normal(0, 0.02, count))
+    spread = np.exp(np.abs(rng.normal(0, 0.01, (2, count))))
+    if whole:
+        opened, close, spread = np.round(opened).clip(1), np.round(close).clip(1), np.ones((2, count))
+    high, low = np.maximum(opened, close) * spread[0], np.minimum(opened, close) / spread[1]
+    volume = np.full(count, 1e9)
+    return {"open": opened, "high": high, "low": low, "close": close, "volume": volume}
 
 
-def compare(bars: pd.DataFrame, target: pd.Series, costs: dict[str, Any]) -> bool:
-    "Hold one engine against the other; say whether the account survived."
-    slow, entries = reference_backtest(bars, target, **costs)
-    booked, worst = replay(bars, entries, costs["cash"], costs["fill"])
-    assume(abs(worst) > 1e-3 * costs["cash"])  # closer to ruin than that, rounding decides
-    if worst <= 0:
-        with pytest.raises(ValueError, match="ruined"):
-            at.backtest(bars, target, **costs)
-        return False
-    result = at.backtest(bars, target, **costs)
-    np.testing.assert_allclose(result.equity, slow, rtol=1e-9)
-    np.testing.assert_allclose(result.equity, booked, rtol=1e-9)
-    assert len(result.fills) == len(entries)
-    table = pd.DataFrame(entries, columns=["time", "shares", "price", "fee"])
-    assert result.fills["time"].tolist() == table["time"].tolist()
-    value = float(np.abs(result.positions["shares"]).max()) or 1.0
-    np.testing.assert_allclose(result.fills["price"], table["price"].astype(float), rtol=1e-12)
-    np.testing.assert_allclose(
-        result.fills["shares"], table["shares"].astype(float), rtol=1e-9, atol=1e-11 * value
+def random_world(seed: int, plain: bool = False) -> World:
+    "A market of one to five symbols, a target, and small print."
+    rng = np.random.default_rng(seed)
+    symbols, count, whole = int(rng.choice([1, 1, 2, 3, 5])), int(rng.integers(1, 40)), rng.random() < 0.3
+    time = pd.DatetimeIndex(pd.bdate_range("2020-01-01", periods=count), name="time", freq=None).as_unit("ns")
+    names, actions = [f"S{number}" for number in range(symbols)], not plain and rng.random() < 0.3
+    frames = {}
+    for name in names:
+        frame = pd.DataFrame(random_path(rng, count, whole), time)
+        if actions:
+            frame["split"] = rng.choice([1.0, 1, 1, 1, 2, 0.5, 0], count)
+            frame["dividend"] = rng.choice([0.0, 0, 0, 0.5], count)
+        frames[name] = frame
+    bars = frames["S0"] if symbols == 1 else pd.concat(frames, names=["symbol", "time"])
+    few = rng.random() < 0.6
+    wishes = (
+        rng.choice([-0.5, 0, 0, 0.3, 1.0], (count, symbols)) if few else rng.uniform(-1, 1, (count, symbols))
     )
-    np.testing.assert_allclose(
-        result.fills["fee"], table["fee"].astype(float), rtol=1e-9, atol=1e-11 * costs["cash"]
-    )
-    return True
+    stay = rng.random(count) < rng.choice([0, 0.5, 0.9])
+    stay[0] = False
+    table = pd.DataFrame(np.where(stay[:, None], np.nan, wishes / symbols), time, names).ffill()
+    rules: dict[str, Any] = {
+        "fees": FEES[rng.integers(3 if plain else len(FEES))],
+        "slippage": SLIPPAGES[rng.integers(3 if plain else len(SLIPPAGES))],
+        "fill": str(rng.choice(FILLS)),
+        "cash": float(rng.choice([1000.0, 1e5])),
+        "rebalance": [*REBALANCES, 0.0513, 0.01317][rng.integers(5 if plain else 7)],
+    }
+    if not plain and rng.random() < 0.7:
+        rules |= more_rules(rng, rules)
+        if rules.get("leverage") and rules["size"] == "equity":
+            table = table * 2.5
+    return bars, table if symbols > 1 else table["S0"], rules
+
+
+def more_rules(rng: np.random.Generator, rules: dict[str, Any]) -> dict[str, Any]:
+    "Sizes, orders that wait, and what a broker charges."
+    more: dict[str, Any] = {"size": str(rng.choice(["equity", "equity", "shares", "cash"]))}
+    if more["size"] != "equity":
+        more["unit"] = float(rng.choice([5.0, 0.5])) if more["size"] == "shares" else 300.0
+        more["rebalance"] = rules["rebalance"] if isinstance(rules["rebalance"], str) else "on_change"
+    options = {
+        "whole_shares": True,
+        "stop_loss": float(rng.choice([0.02, 0.05])),
+        "take_profit": float(rng.choice([0.02, 0.05])),
+        "trailing_stop": float(rng.choice([0.02, 0.05])),
+        "interest": 0.05,
+        "borrow": 0.1,
+    }
+    more |= {name: value for name, value in options.items() if rng.random() < 0.5}
+    return more | ({"leverage": 3.0, "maintenance": 0.7} if rng.random() < 0.3 else {})
+
+
+def compare(
+    bars: pd.DataFrame, target: "pd.Series | pd.DataFrame", rules: dict[str, Any]
+) -> "at.Result | None":
+    "Hold one engine against the other, fill by fill; None if the account was ruined."
+    try:
+        expected, entries = reference_backtest(bars, target, **rules)
+    except ValueError as fault:
+        assert "ruined on" in str(fault)
+        with pytest.raises(ValueError, match="ruined on") as other:
+            at.backtest(bars, target, **rules)
+        assert str(other.value).partition(":")[0] == str(fault).partition(":")[0]  # on the same day
+        return None
+    result = at.backtest(bars, target, **rules)
+    np.testing.assert_allclose(result.equity, expected, rtol=1e-9)
+    fills, table = result.fills, pd.DataFrame(entries, columns=[*entries[0]] if entries else ["bar"])
+    assert len(fills) == len(table)
+    if len(table):
+        for name in ("time", "bar", "reason"):
+            assert fills[name].tolist() == table[name].tolist(), name
+        assert [result.symbols.index(symbol) for symbol in fills["symbol"]] == table["symbol"].tolist()
+        for name in ("target", "shares", "price", "fee", "slippage", "held", "equity"):
+            expected_column = table[name].astype("float64")
+            size = (
+                float(np.abs(expected_column).max()) if name in ("shares", "held") else rules.get("cash", 1e5)
+            )
+            np.testing.assert_allclose(
+                fills[name], expected_column, rtol=1e-9, atol=1e-11 * size, err_msg=name
+            )
+    books_balance(result)
+    return result
+
+
+def books_balance(result: at.Result) -> None:
+    "Cash + positions = equity at every bar; cash is what it was less what was bought and charged."
+    worths = result.shares * result.close
+    marked = result.positions["money"] + (worths.sum(axis=1) if worths.ndim == 2 else worths)
+    np.testing.assert_allclose(marked, result.equity, rtol=1e-11)
+    grown = result.parameters["cash"] * (1 + result.returns).cumprod()
+    np.testing.assert_allclose(grown, result.equity, rtol=1e-9)
+    assert len(result.returns) == len(result.equity) == len(result.positions)
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+@settings(max_examples=800)
+@given(seed=SEEDS)
+def test_both_engines_agree_whatever_the_small_print(seed: int) -> None:
+    compare(*random_world(seed))
+
+
+@settings(max_examples=500)
+@given(seed=SEEDS)
+def test_both_engines_agree_on_the_plain_road(seed: int) -> None:
+    bars, target, rules = random_world(seed, plain=True)
+    assert is_plain(Rules(**rules), read_market(bars, Rules(**rules)))
+    compare(bars, target, rules)
+
+
+@settings(max_examples=150)
+@given(seed=SEEDS)
+def test_the_two_roads_give_the_same(seed: int, monkeypatch_session: pytest.MonkeyPatch) -> None:
+    bars, target, rules = random_world(seed, plain=True)
+    plain = at.backtest(bars, target, **rules)
+    with monkeypatch_session.context() as patched:
+        patched.setattr("alphatwin.backtest.vector.is_plain", lambda *_: False)
+        full = at.backtest(bars, target, **rules)
+    np.testing.assert_allclose(plain.equity, full.equity, rtol=1e-11)
+    assert plain.pending == full.pending and len(plain.fills) == len(full.fills)
+    for name in ("bar", "decided", "symbol", "reason", "target"):
+        assert plain.fills[name].tolist() == full.fills[name].tolist()
+    np.testing.assert_allclose(plain.fills["shares"], full.fills["shares"], rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(plain.shares, full.shares, rtol=1e-9, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_session() -> pytest.MonkeyPatch:
+    "A monkeypatch that hypothesis may keep for all examples; each opens a context of its own."
+    return pytest.MonkeyPatch()
+
+
+prices = st.integers(1, 12).map(float)
+
+
+@settings(max_examples=400)
+@given(
+    rows=st.lists(
+        st.tuples(prices, prices, st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0, 2.0])), min_size=1, max_size=7
+    ),
+    fees=st.sampled_from([0.0, 0.0005, 0.01, 0.1]),
+    slippage=st.sampled_from([0.0, 0.01, 0.05]),
+    fill=st.sampled_from(FILLS),
+    rebalance=st.sampled_from(REBALANCES),
+)
+def test_both_engines_agree_on_wild_markets_and_about_ruin(
+    table: Callable[..., pd.DataFrame],
+    rows: list[tuple[float, float, float]],
+    fees: float,
+    slippage: float,
+    fill: str,
+    rebalance: str,
+) -> None:
+    opens, closes, wishes = (list(column) for column in zip(*rows, strict=True))
+    bars = table(opens, closes)
+    rules = {"fees": fees, "slippage": slippage, "fill": fill, "rebalance": rebalance, "leverage": 2.0}
+    target = pd.Series(wishes, index=bars.index)
+    try:
+        compare(bars, target, rules)
+    except (
+        AssertionError,
+        ValueError,
+        pytest.fail.Exception,
+    ):  # Nearer to ruin than a millionth of the money, rounding decides who survives
+        if not near_ruin(bars, target, rules):
+            raise
+
+
+def near_ruin(bars: pd.DataFrame, target: pd.Series, rules: dict[str, Any]) -> bool:
+    "Whether one of the engines sees an equity of almost nothing."
+    for engine in (reference_backtest, at.backtest):
+        try:
+            got = engine(bars, target, **rules)
+        except ValueError:
+            continue
+        equity = got[0] if isinstance(got, tuple) else got.equity
+        if equity.min() < 0.1:
+            return True
+    return False
+
+
+def test_among_the_wild_markets_some_ruin_and_some_do_not(table: Callable[..., pd.DataFrame]) -> None:
+    bars = table([10.0, 10.0, 11.0, 12.0], [10.0, 10.0, 21.0, 12.0])
+    assert compare(bars, pd.Series(1.0, index=bars.index), {}) is not None
+    assert compare(bars, pd.Series(-1.0, index=bars.index), {}) is None
+
+
+def test_the_random_worlds_reach_every_corner() -> None:
+    reasons, roads, ruined = set(), set(), 0
+    for seed in range(300):
+        bars, target, rules = random_world(seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = compare(bars, target, rules)
+            roads.add(is_plain(Rules(**rules), read_market(bars, Rules(**rules))))
+        ruined += result is None
+        reasons |= set(result.fills["reason"]) if result is not None else set()
+    assert reasons == {"target", "stop_loss", "take_profit", "trailing_stop", "margin"}
+    assert roads == {True, False} and ruined
+
+
+@pytest.mark.parametrize("fill", FILLS)
+@pytest.mark.parametrize("rebalance", [*REBALANCES, 0.05])
+def test_both_engines_agree_on_twenty_years(fill: str, rebalance: "str | float", spx: pd.DataFrame) -> None:
+    rules = {"fees": 0.001, "slippage": 0.0005, "fill": fill, "rebalance": rebalance}
+    assert compare(spx, at.sma_cross(spx, 20, 100) - 0.25, rules)
+
+
+# What must always hold, of the fast engine alone
 
 
 def random_target(seed: int, index: pd.Index) -> pd.Series:
@@ -77,58 +272,6 @@ costs_of = st.fixed_dictionaries(
         "cash": st.sampled_from([1.0, 1000.0, 100_000.0, 3e9]),
     }
 )
-
-
-@settings(max_examples=200)
-@given(seed=st.integers(0, 2**32 - 1), length=st.integers(1, 24), costs=costs_of)
-def test_both_engines_agree_on_random_markets(
-    market: Callable[..., pd.DataFrame], seed: int, length: int, costs: dict[str, Any]
-) -> None:
-    bars = market(seed, length)
-    target = random_target(seed + 1, bars.index)
-    for fill, rebalance in product(FILLS, REBALANCES):  # six runs an example: 1,200 in all
-        compare(bars, target, {**costs, "fill": fill, "rebalance": rebalance})
-
-
-prices = st.integers(1, 12).map(float)
-
-
-@settings(max_examples=500)
-@given(
-    rows=st.lists(
-        st.tuples(prices, prices, st.sampled_from([-1.0, -0.5, 0.0, 0.5, 1.0, 2.0])), min_size=1, max_size=7
-    ),
-    costs=costs_of,
-    fill=st.sampled_from(FILLS),
-    rebalance=st.sampled_from(REBALANCES),
-)
-def test_both_engines_agree_on_wild_markets_and_about_ruin(
-    table: Callable[..., pd.DataFrame],
-    rows: list[tuple[float, float, float]],
-    costs: dict[str, Any],
-    fill: str,
-    rebalance: str,
-) -> None:
-    opens, closes, wishes = (list(column) for column in zip(*rows, strict=True))
-    bars = table(opens, closes)
-    compare(bars, pd.Series(wishes, index=bars.index), {**costs, "fill": fill, "rebalance": rebalance})
-
-
-def test_among_the_wild_markets_some_ruin_and_some_do_not(table: Callable[..., pd.DataFrame]) -> None:
-    costs = {"fees": 0.0, "slippage": 0.0, "cash": 1000.0, "fill": "next_open", "rebalance": "on_change"}
-    bars = table([10.0, 10.0, 11.0, 12.0], [10.0, 10.0, 21.0, 12.0])
-    assert compare(bars, pd.Series(1.0, index=bars.index), costs)
-    assert not compare(bars, pd.Series(-1.0, index=bars.index), costs)
-
-
-@pytest.mark.parametrize("fill", FILLS)
-@pytest.mark.parametrize("rebalance", REBALANCES)
-def test_both_engines_agree_on_twenty_years(fill: str, rebalance: str, spx: pd.DataFrame) -> None:
-    costs = {"fees": 0.001, "slippage": 0.0005, "cash": 100_000.0, "fill": fill, "rebalance": rebalance}
-    assert compare(spx, at.sma_cross(spx, 20, 100) - 0.25, costs)
-
-
-# What must always hold, of the fast engine alone
 
 
 @settings(max_examples=60)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 import alphatwin as at
 from alphatwin.backtest import load_result
-from alphatwin.backtest.result import TRADE_COLUMNS, Result, split_reversals
+from alphatwin.backtest.result import Result
+from alphatwin.backtest.trades import TRADE_COLUMNS, split_reversals
 
 Table = Callable[..., pd.DataFrame]
 
@@ -161,16 +162,12 @@ def test_a_result_cannot_be_changed(table: Table) -> None:
 
 
 def the_same(one: Result, other: Result) -> None:
-    for field in fields(Result):
-        left, right = getattr(one, field.name), getattr(other, field.name)
-        if isinstance(left, pd.Series):
-            pd.testing.assert_series_equal(left, right, check_exact=True, check_freq=False)
-        elif isinstance(left, pd.DataFrame):
-            pd.testing.assert_frame_equal(left, right, check_exact=True, check_freq=False)
-        else:
-            assert left == right, field.name
-    pd.testing.assert_frame_equal(one.trades, other.trades, check_exact=True)
-    pd.testing.assert_series_equal(one.costs, other.costs, check_exact=True, check_freq=False)
+    assert one == other and not (one != other)
+    for name in ("equity", "returns", "positions", "fills", "close", "shares", "trades", "costs"):
+        left, right = getattr(one, name), getattr(other, name)
+        check = pd.testing.assert_series_equal if left.ndim == 1 else pd.testing.assert_frame_equal
+        check(left, right, check_exact=True, check_freq=False)
+    assert (one.parameters, one.pending, one.symbols) == (other.parameters, other.pending, other.symbols)
     pd.testing.assert_series_equal(one.summary(), other.summary(), check_exact=True)
 
 
@@ -210,6 +207,6 @@ def test_a_folder_without_a_result_is_refused(tmp_path: Path) -> None:
 
 def test_a_result_is_what_it_says_and_nothing_hidden(table: Table) -> None:
     result = run(table([10, 11, 12]), [1, 0, 0])
-    other = replace(result, parameters={})
-    assert other.parameters == {} and result.parameters["fill"] == "next_open"
+    other = replace(result, parameters={"cash": 1.0})
+    assert other != result and result.parameters["fill"] == "next_open"
     pd.testing.assert_frame_equal(other.trades, result.trades)

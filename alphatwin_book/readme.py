@@ -33,8 +33,9 @@ def cell_text(cell: Any, pictures: list[bytes]) -> str:
         if "image/png" in data:
             pictures.append(base64.b64decode(data["image/png"]))
             parts.append(f"![{alt_texts({'cells': [cell]})[0]}]({PICTURE})")
-        elif "text/plain" in data:
-            parts.append("```text\n" + "".join(data["text/plain"]).rstrip() + "\n```")
+        elif text := "".join(data.get("text/plain", output.get("text", ""))).rstrip():
+            said = "\n".join(line.rstrip() for line in text.splitlines())
+            parts.append(f"```text\n{said}\n```")
     return "\n\n".join(parts)
 
 

@@ -37,6 +37,8 @@ def window_sum(
     total: NDArray[np.float64],  # Written to: sum of the last `window` values
     first: int,  # First row that holds a value
     window: int,  # Rows in a sum
+    times: float,  # The sum is multiplied by this
+    divisor: float,  # And divided by that
 ) -> None:
     "Add up the last values of each row, from the halves of two blocks."
     rows, lanes = values.shape
@@ -53,23 +55,18 @@ def window_sum(
             for lane in range(lanes):
                 left[place, lane] = left[place + 1, lane] + values[begin + place, lane]
         for lane in range(lanes):
-            total[border, lane] = left[0, lane]
+            total[border, lane] = left[0, lane] * times / divisor
         for place in range(1, min(window, rows - border)):
             for lane in range(lanes):
                 right[lane] += values[border + place, lane]
-                total[border + place, lane] = left[place, lane] + right[lane]
+                total[border + place, lane] = (left[place, lane] + right[lane]) * times / divisor
 
 # %% ../../nbs/2_signals/01_indicators.ipynb #2ba81c55
 @njit(cache=True, nogil=True, error_model="numpy")
 def _sma(
     tiles: NDArray[np.float64], answers: NDArray[np.float64], window: int, times: float, divisor: float
 ) -> None:
-    values, average = tiles[0], answers[0]
-    window_sum(values, average, 0, window)
-    rows, lanes = average.shape
-    for row in range(window - 1, rows):
-        for lane in range(lanes):
-            average[row, lane] = average[row, lane] * times / divisor
+    window_sum(tiles[0], answers[0], 0, window, times, divisor)
 
 # %% ../../nbs/2_signals/01_indicators.ipynb #afbbeadc
 def to_ticks(

@@ -11,7 +11,7 @@ import pandas as pd
 from numba import njit
 from numpy.typing import NDArray
 
-from .indicators import TIE, Table, check_window, smooth, window_sum
+from .indicators import TIE, Table, check_window, window_sum
 from .panels import compute, open_bars, open_prices
 
 # %% ../../nbs/2_signals/02_oscillators.ipynb #4ec3497a
@@ -88,18 +88,30 @@ def _macd(
     price = tiles[0]
     line, average, gap = answers[0], answers[1], answers[2]
     rows, lanes = price.shape
-    smooth(price, line, slow - fast, fast, 2 / (fast + 1))
-    smooth(price, gap, 0, slow, 2 / (slow + 1))
+    quick, steady, mean = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
     for row in range(rows):
-        for lane in range(lanes):
-            line[row, lane] -= gap[row, lane]
-    smooth(line, average, slow - 1, signal, 2 / (signal + 1))
-    for row in range(rows):
-        for lane in range(lanes):
-            gap[row, lane] = line[row, lane] - average[row, lane]
-    for row in range(min(slow + signal - 2, rows)):
-        for lane in range(lanes):
-            line[row, lane] = np.nan
+        if row < slow:  # Equal prices have an equal mean
+            for lane in range(lanes):
+                steady[lane] += (price[row, lane] - price[0, lane]) / slow
+                quick[lane] += (
+                    (price[row, lane] - price[slow - fast, lane]) / fast if row >= slow - fast else 0.0
+                )
+                if row == slow - 1:
+                    steady[lane] += price[0, lane]
+                    quick[lane] += price[slow - fast, lane]
+        else:
+            for lane in range(lanes):
+                quick[lane] += 2 / (fast + 1) * (price[row, lane] - quick[lane])
+                steady[lane] += 2 / (slow + 1) * (price[row, lane] - steady[lane])
+        if row >= slow - 1:
+            seeded = row > slow + signal - 2
+            for lane in range(lanes):
+                lead = quick[lane] - steady[lane]
+                mean[lane] += 2 / (signal + 1) * (lead - mean[lane]) if seeded else lead / signal
+                line[row, lane], average[row, lane], gap[row, lane] = lead, mean[lane], lead - mean[lane]
+        if row < slow + signal - 2:
+            for lane in range(lanes):
+                line[row, lane] = average[row, lane] = gap[row, lane] = np.nan
 
 
 def macd(
@@ -161,14 +173,8 @@ def _stochastic(
         for lane in range(lanes):
             span = k[row, lane] - d[row, lane]
             close[row, lane] = 100 * (close[row, lane] - d[row, lane]) / span if span != 0 else 0.0
-    window_sum(close, k, window - 1, slow)
-    for row in range(rows):
-        for lane in range(lanes):
-            k[row, lane] /= slow
-    window_sum(k, d, window + slow - 2, signal)
-    for row in range(rows):
-        for lane in range(lanes):
-            d[row, lane] /= signal
+    window_sum(close, k, window - 1, slow, 1.0, float(slow))
+    window_sum(k, d, window + slow - 2, signal, 1.0, float(signal))
     for row in range(min(window + slow + signal - 3, rows)):
         for lane in range(lanes):
             k[row, lane] = np.nan
@@ -217,23 +223,23 @@ def _cci(tiles: NDArray[np.float64], answers: NDArray[np.float64], window: int) 
     for row in range(rows):
         for lane in range(lanes):
             typical[row, lane] = (high[row, lane] + low[row, lane] + typical[row, lane]) / 3
-            index[row, lane] = np.nan
-    mean, away = np.empty(lanes), np.empty(lanes)
+    window_sum(typical, index, 0, window, 1.0, float(window))
+    away = np.empty(lanes)
     for row in range(window - 1, rows):
-        mean[:] = 0.0
         away[:] = 0.0
-        for place in range(row - window + 1, row):
+        first = row - window + 1
+        for place in range(first, first + window % 4):
             for lane in range(lanes):
-                mean[lane] += typical[place, lane] - typical[row, lane]
-        for lane in range(lanes):
-            mean[lane] = typical[row, lane] + mean[lane] / window
-        for place in range(row - window + 1, row + 1):
+                away[lane] += abs(typical[place, lane] - index[row, lane])
+        for place in range(first + window % 4, row + 1, 4):
             for lane in range(lanes):
-                away[lane] += abs(typical[place, lane] - mean[lane])
+                mean = index[row, lane]
+                one = abs(typical[place, lane] - mean) + abs(typical[place + 1, lane] - mean)
+                other = abs(typical[place + 2, lane] - mean) + abs(typical[place + 3, lane] - mean)
+                away[lane] += one + other
         for lane in range(lanes):
-            usual = away[lane] / window
-            moved = usual > TIE * abs(mean[lane])
-            index[row, lane] = (typical[row, lane] - mean[lane]) / (0.015 * usual) if moved else 0.0
+            usual, gap = away[lane] / window, typical[row, lane] - index[row, lane]
+            index[row, lane] = gap / (0.015 * usual) if usual > TIE * abs(typical[row, lane]) else 0.0
 
 
 def cci(

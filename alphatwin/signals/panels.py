@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Numbers', 'Places', 'LANES', 'Kernel', 'Panel', 'find_spans', 'describe', 'symbol_begins', 'open_prices', 'open_bars',
-           'gather', 'scatter', 'refuse_hole', 'answer_places', 'dress', 'compute']
+           'gather', 'scatter', 'refuse_hole', 'answer_places', 'dress', 'is_sound', 'is_one_tile', 'compute_in_place',
+           'compute']
 
 # %% ../../nbs/2_signals/12_panels.ipynb #e40e370d
 import os
@@ -117,7 +118,8 @@ def open_prices(
         flat = np.ascontiguousarray(prices.to_numpy(dtype="float64", na_value=np.nan))
         begins = symbol_begins(prices.index)
         return describe(prices, (field,), (flat,), begins[None, :-1], (1,), np.diff(begins))
-    values = prices.to_numpy(dtype="float64", na_value=np.nan)
+    plain = all(kind == np.float64 for kind in kinds)  # Asking for NaN in place of others costs a copy
+    values = prices.to_numpy() if plain and kinds else prices.to_numpy(dtype="float64", na_value=np.nan)
     rows, symbols = values.shape
     by_symbol = values.flags.f_contiguous and not values.flags.c_contiguous
     flat = np.ascontiguousarray(values.T if by_symbol else values).reshape(-1)
@@ -140,8 +142,8 @@ def open_bars(
     places = np.repeat(begins[None, :-1], len(fields), axis=0)
     return describe(bars, fields, numbers, places, (1,) * len(fields), np.diff(begins))
 
-# %% ../../nbs/2_signals/12_panels.ipynb #05ff8998
-LANES = {True: 128, False: 16}  # Symbols side by side, if they lie so in memory already and if not
+# %% ../../nbs/2_signals/12_panels.ipynb #0071bd03
+LANES = 32  # Symbols side by side
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -164,16 +166,17 @@ def gather(
             for lane in range(lanes):
                 flat[place + np.uint64(lane)] = numbers[begin + np.uint64(lane)]
     else:
-        for first in range(0, top, 8):  # Eight numbers are one line of the cache
-            for lane in range(lanes):
-                begin, place = np.uint64(begins[lane] + first * step), np.uint64(first * lanes + lane)
-                if step == 1 and first + 8 <= rows[lane]:
-                    for row in range(8):
-                        flat[place + np.uint64(row) * width] = numbers[begin + np.uint64(row)]
-                else:
-                    for row in range(first, min(first + 8, top)):
-                        there = row < rows[lane]
-                        tile[row, lane] = numbers[begins[lane] + row * step] if there else 0.0
+        for group in range(0, lanes, 8):  # Eight symbols at a time, and eight numbers: a line of the cache
+            for first in range(0, top, 8):
+                for lane in range(group, min(group + 8, lanes)):
+                    begin, place = np.uint64(begins[lane] + first * step), np.uint64(first * lanes + lane)
+                    if step == 1 and first + 8 <= rows[lane]:
+                        for row in range(8):
+                            flat[place + np.uint64(row) * width] = numbers[begin + np.uint64(row)]
+                    else:
+                        for row in range(first, min(first + 8, top)):
+                            there = row < rows[lane]
+                            tile[row, lane] = numbers[begins[lane] + row * step] if there else 0.0
     odd = 0
     for one in range(tile.size):
         odd |= not abs(flat[one]) < np.inf
@@ -206,16 +209,17 @@ def scatter(
             for lane in range(lanes):
                 numbers[begin + np.uint64(lane)] = flat[place + np.uint64(lane)]
         return
-    for first in range(0, top, 8):
-        for lane in range(lanes):
-            start = begins[lane] + (lead[lane] + first) * step
-            begin, place = np.uint64(start), np.uint64(first * lanes + lane)
-            if step == 1 and first + 8 <= rows[lane]:
-                for row in range(8):
-                    numbers[begin + np.uint64(row)] = flat[place + np.uint64(row) * width]
-            else:
-                for row in range(first, min(first + 8, rows[lane])):
-                    numbers[start + (row - first) * step] = tile[row, lane]
+    for group in range(0, lanes, 8):
+        for first in range(0, top, 8):
+            for lane in range(group, min(group + 8, lanes)):
+                start = begins[lane] + (lead[lane] + first) * step
+                begin, place = np.uint64(start), np.uint64(first * lanes + lane)
+                if step == 1 and first + 8 <= rows[lane]:
+                    for row in range(8):
+                        numbers[begin + np.uint64(row)] = flat[place + np.uint64(row) * width]
+                else:
+                    for row in range(first, min(first + 8, rows[lane])):
+                        numbers[start + (row - first) * step] = tile[row, lane]
 
 # %% ../../nbs/2_signals/12_panels.ipynb #7246ec8e
 Kernel = Callable[..., None]
@@ -276,6 +280,43 @@ def dress(
     values = table.T if panel.steps[0] == 1 and source.shape[1] > 1 else table
     return pd.DataFrame(values, index=source.index, columns=columns, copy=False)
 
+# %% ../../nbs/2_signals/12_panels.ipynb #173a4d42
+@njit(cache=True, nogil=True, error_model="numpy")
+def is_sound(
+    numbers: NDArray[np.float64],  # Flat
+) -> bool:  # Whether all of them are finite
+    "Look for a number that is missing or infinite."
+    odd = 0
+    for one in range(len(numbers)):
+        odd |= not abs(numbers[one]) < np.inf
+    return odd == 0
+
+
+def is_one_tile(
+    panel: Panel,  # Any
+) -> bool:  # Whether its numbers lie as those of a tile do
+    "Tell a whole wide table of one field from all others."
+    whole = panel.wide and len(panel.fields) == 1 and panel.steps[0] > 1
+    return whole and bool((panel.rows == panel.size).all())
+
+
+def compute_in_place(
+    panel: Panel,  # A whole wide table of one field
+    kernel: Kernel,  # As of `compute`
+    names: tuple[str, ...],  # Of the outputs
+    *parameters: Any,  # Passed on to the kernel
+) -> pd.DataFrame:  # One block of columns an output
+    "Run a kernel on a table without copying it."
+    if not is_sound(panel.numbers[0]):
+        refuse_hole(panel)
+    source = panel.source
+    answers = np.empty((len(names), *source.shape))
+    kernel(panel.numbers[0].reshape(1, *source.shape), answers, *parameters)
+    if len(names) == 1:
+        return pd.DataFrame(answers[0], index=source.index, columns=source.columns, copy=False)
+    parts = [pd.DataFrame(one, index=source.index, columns=source.columns, copy=False) for one in answers]
+    return pd.concat(parts, axis=1, keys=names, names=["output", source.columns.name or "symbol"])
+
 # %% ../../nbs/2_signals/12_panels.ipynb #3d95ce3c
 def compute(
     panel: Panel,  # What to compute on
@@ -285,15 +326,16 @@ def compute(
 ) -> Any:  # A Series or a DataFrame: one value (or one a name) for each row
     "Run a kernel over all symbols."
     symbols = len(panel.size)
+    if is_one_tile(panel):
+        return compute_in_place(panel, kernel, names, *parameters)
     table, begins, next_output, step = answer_places(panel, len(names))
-    lanes = LANES[panel.steps[0] > 1]
-    flat, firsts = table.reshape(-1), list(range(0, symbols, lanes))
+    flat, firsts = table.reshape(-1), list(range(0, symbols, LANES))
 
     def work(mine: list[int]) -> bool:
-        most = int(panel.rows.max(initial=0)) * min(lanes, symbols)
+        most = int(panel.rows.max(initial=0)) * min(LANES, symbols)
         room, space = np.empty(len(panel.fields) * most), np.empty(len(names) * most)
         for first in mine:
-            part = slice(first, min(first + lanes, symbols))
+            part = slice(first, min(first + LANES, symbols))
             lead, rows, size = panel.lead[part], panel.rows[part], panel.size[part]
             shape = (int(rows.max()), len(rows))
             tiles = room[: len(panel.fields) * shape[0] * shape[1]].reshape(len(panel.fields), *shape)

@@ -69,33 +69,34 @@ def _directional(tiles: NDArray[np.float64], answers: NDArray[np.float64], windo
     high, low, close = tiles[0], tiles[1], tiles[2]
     plus, minus, adx = answers[0], answers[1], answers[2]
     rows, lanes = close.shape
-    rise, fall, reach = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
-    apart = np.zeros(lanes)
-    for row in range(rows):
-        kept = 1.0 if row < window else 1 - 1 / window
-        counted = row >= 2 * window
+    rise, fall, reach, apart = np.zeros(lanes), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
+    for row in range(min(2 * window - 1, rows)):
         for lane in range(lanes):
-            if row:
-                up, down = high[row, lane] - high[row - 1, lane], low[row - 1, lane] - low[row, lane]
-                before = close[row - 1, lane]
-                top, bottom = max(high[row, lane], before), min(low[row, lane], before)
-                rise[lane] = kept * rise[lane] + (up if up > 0 and up > down else 0.0)
-                fall[lane] = kept * fall[lane] + (down if down > 0 and down > up else 0.0)
-                reach[lane] = kept * reach[lane] + (top - bottom)
+            adx[row, lane] = np.nan
             if row < window:
-                plus[row, lane] = minus[row, lane] = adx[row, lane] = np.nan
-                continue
-            some = reach[lane] > 0
-            one = 100 * rise[lane] / reach[lane] if some else 0.0
-            other = 100 * fall[lane] / reach[lane] if some else 0.0
-            plus[row, lane], minus[row, lane] = one, other
-            either = one + other > 0
-            index = 100 * abs(one - other) / (one + other) if either else 0.0
-            if not counted:
-                apart[lane] += index / window
-            elif either:
-                apart[lane] += (index - apart[lane]) / window
-            adx[row, lane] = apart[lane] if row >= 2 * window - 1 else np.nan
+                plus[row, lane] = minus[row, lane] = np.nan
+    for row in range(1, rows):
+        kept = 1.0 if row < window else 1 - 1 / window
+        for lane in range(lanes):
+            up, down = high[row, lane] - high[row - 1, lane], low[row - 1, lane] - low[row, lane]
+            before = close[row - 1, lane]
+            top = high[row, lane] if high[row, lane] > before else before
+            bottom = low[row, lane] if low[row, lane] < before else before
+            rise[lane] = kept * rise[lane] + (up if (up > 0) & (up > down) else 0.0)
+            fall[lane] = kept * fall[lane] + (down if (down > 0) & (down > up) else 0.0)
+            reach[lane] = kept * reach[lane] + (top - bottom)
+        if row >= window:
+            seeding = row < 2 * window
+            for lane in range(lanes):
+                share = 100 / reach[lane] if reach[lane] > 0 else 0.0
+                plus[row, lane], minus[row, lane] = rise[lane] * share, fall[lane] * share
+                total = rise[lane] + fall[lane]
+                index = 100 * abs(rise[lane] - fall[lane]) / total if total > 0 else 0.0
+                stays = 0.0 if seeding or total > 0 else 1.0  # Without any movement the average stays
+                apart[lane] += index / window if seeding else (1 - stays) * (index - apart[lane]) / window
+        if row >= 2 * window - 1:
+            for lane in range(lanes):
+                adx[row, lane] = apart[lane]
 
 
 def directional(

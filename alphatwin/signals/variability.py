@@ -44,10 +44,10 @@ def _by_range(
                 np.log(close[row, lane] / opened[row, lane]),
             )
             high[row, lane] = a * reach * reach - b * move * move
-    window_sum(high, volatility, 0, window)
+    window_sum(high, volatility, 0, window, periods, float(window))
     for row in range(rows):
         for lane in range(lanes):
-            volatility[row, lane] = np.sqrt(periods * volatility[row, lane] / window)
+            volatility[row, lane] = np.sqrt(volatility[row, lane])
 
 # %% ../../nbs/2_signals/05_variability.ipynb #40eba8a3
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -65,14 +65,13 @@ def _with_nights(
             if row:
                 opened[row, lane] = np.log(opened[row, lane] / close[row - 1, lane])
     mean = np.empty((rows, lanes))
-    window_sum(low, volatility, 1, window)
+    window_sum(low, volatility, 1, window, 1.0, float(window))
     window_moments(opened, mean, close, 1, window, 1)  # Nights; the closes are not needed any more
     window_moments(high, mean, low, 1, window, 1)  # Days
     share = 0.34 / (1.34 + (window + 1) / (window - 1))
     for row in range(rows):
         for lane in range(lanes):
-            drift_free = volatility[row, lane] / window
-            variance = close[row, lane] + share * low[row, lane] + (1 - share) * drift_free
+            variance = close[row, lane] + share * low[row, lane] + (1 - share) * volatility[row, lane]
             volatility[row, lane] = np.sqrt(periods * variance)
 
 # %% ../../nbs/2_signals/05_variability.ipynb #9dcfe4f5

@@ -24,9 +24,9 @@ def _obv(tiles: NDArray[np.float64], answers: NDArray[np.float64]) -> None:
             balance[0, lane] = volume[0, lane]
     for row in range(1, rows):
         for lane in range(lanes):
-            move = close[row, lane] - close[row - 1, lane]
-            sign = 1.0 if move > 0 else -1.0 if move < 0 else 0.0
-            balance[row, lane] = balance[row - 1, lane] + sign * volume[row, lane]
+            now, before, traded = close[row, lane], close[row - 1, lane], volume[row, lane]
+            coming, going = traded if now > before else 0.0, traded if now < before else 0.0
+            balance[row, lane] = balance[row - 1, lane] + (coming - going)
 
 
 def obv(
@@ -51,8 +51,8 @@ def _mfi(tiles: NDArray[np.float64], answers: NDArray[np.float64], window: int) 
             least = TIE * abs(typical[row, lane])
             coming[row, lane] = flow[row, lane] if change > least else 0.0
             going[row, lane] = flow[row, lane] if -change > least else 0.0
-    window_sum(coming, index, 1, window)
-    window_sum(going, flow, 1, window)
+    window_sum(coming, index, 1, window, 1.0, 1.0)
+    window_sum(going, flow, 1, window, 1.0, 1.0)
     for row in range(window, rows):
         for lane in range(lanes):
             total = index[row, lane] + flow[row, lane]

@@ -113,7 +113,7 @@ def _macd(
             for lane in range(lanes):
                 line[row, lane] = average[row, lane] = gap[row, lane] = np.nan
 
-
+# %% ../../nbs/2_signals/02_oscillators.ipynb #ece6e4b4
 def macd(
     prices: Table,  # One price a bar, or time x symbol
     fast: int = 12,  # Bars of the faster average

@@ -98,7 +98,7 @@ def _directional(tiles: NDArray[np.float64], answers: NDArray[np.float64], windo
             for lane in range(lanes):
                 adx[row, lane] = apart[lane]
 
-
+# %% ../../nbs/2_signals/03_ranges.ipynb #78e18d6a
 def directional(
     bars: pd.DataFrame,  # Bars of one symbol, or a long table; high, low and close are read
     window: int = 14,  # Bars; Wilder's sums

@@ -198,6 +198,13 @@ def test_no_indicator_sees_the_future(name: str, seed: int, market: Market) -> N
     assert found.ok and found.cuts == 60, found.counterexample
 
 
+@pytest.mark.parametrize("name", BARS)
+def test_no_panel_sees_the_future(name: str, market: Market) -> None:
+    long = pd.concat({"AAA": market(1, 30), "BBB": market(2, 22)}, names=["symbol", "time"])
+    found = at.certify(BARS[name], long, cuts=None)
+    assert found.ok, found.counterexample
+
+
 @pytest.mark.parametrize("name", PRICES)
 def test_a_panel_is_its_columns(name: str) -> None:
     rng = np.random.default_rng(3)
@@ -205,8 +212,9 @@ def test_a_panel_is_its_columns(name: str) -> None:
     names = [f"S{number}" for number in range(300)]
     for table in (values, np.asfortranarray(values)):
         wide = pd.DataFrame(table, columns=names, copy=False)
+        before = wide.copy()
         whole = PRICES[name](wide)
-        assert whole.index.equals(wide.index)
+        assert whole.index.equals(wide.index) and same_bits(wide, before)
         for symbol in (0, 1, 127, 128, 299):
             alone = PRICES[name](wide[names[symbol]])
             if isinstance(alone, pd.Series):

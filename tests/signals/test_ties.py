@@ -111,6 +111,8 @@ def test_prices_that_are_refused(refusal: Refusal) -> None:
     assert "price 1.005 at 2024-01-02" in refusal(ValueError, sma, between, 2, tick=0.01)
     wide = pd.DataFrame({"A": [1.0, 1.0], "B": [1.0, 1.0049]})
     assert "B: price 1.0049 at 1" in refusal(ValueError, sma, wide, 2, tick=0.01)
-    assert "price at 1 is missing" in refusal(ValueError, compare_averages, pd.Series([1.0, np.nan, 1.0]), 1, 2, 0.01)
+    assert "price at 1 is missing" in refusal(
+        ValueError, compare_averages, pd.Series([1.0, np.nan, 1.0]), 1, 2, 0.01
+    )
     assert "too many for exact sums" in refusal(ValueError, sma, pd.Series([9e9]), 200_000, tick=0.01)
     sma(pd.Series([1.0, 1.0 + 5e-9]), 2, tick=0.01)  # Half a millionth of a tick is how numbers are stored

@@ -115,4 +115,5 @@ def test_prices_that_are_refused(refusal: Refusal) -> None:
         ValueError, compare_averages, pd.Series([1.0, np.nan, 1.0]), 1, 2, 0.01
     )
     assert "too many for exact sums" in refusal(ValueError, sma, pd.Series([9e9]), 200_000, tick=0.01)
+    assert "price 1.00000002" in refusal(ValueError, sma, pd.Series([1.0, 1.00000002]), 2, tick=0.01)
     sma(pd.Series([1.0, 1.0 + 5e-9]), 2, tick=0.01)  # Half a millionth of a tick is how numbers are stored

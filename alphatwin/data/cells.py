@@ -54,7 +54,7 @@ def find_decimal(
 NUMBER = {
     point: re.compile(
         rf"(?P<sign>[+-]?)(?P<whole>[1-9][0-9]{{0,2}}(?:(?P<sep>[{group} '’\u00a0\u202f])[0-9]{{3}}(?:(?P=sep)[0-9]{{3}})*)"
-        rf"|[0-9]*)(?:[{point}](?P<part>[0-9]*))?(?P<power>(?:[eE][+-]?[0-9]+)?)"
+        rf"|[0-9]*)(?:[{point}](?P<part>[0-9]*))?(?P<power>(?:[eE][+-]?[0-9]+|[kKmMbB])?)"
     )
     for point, group in (".,", ",.")
 }
@@ -69,7 +69,8 @@ def plain_number(
     if not found or not (found["whole"] or found["part"]):
         return None
     digits = re.sub("[^0-9]", "", found["whole"]) or "0"
-    return f"{found['sign']}{digits}" + (f".{found['part']}" if found["part"] else "") + found["power"]
+    power = {"k": "e3", "m": "e6", "b": "e9"}.get(found["power"].lower(), found["power"])
+    return f"{found['sign']}{digits}" + (f".{found['part']}" if found["part"] else "") + power
 
 # %% ../../nbs/1_data/06_cells.ipynb #e2e246b8
 def read_numbers(
@@ -163,7 +164,8 @@ def read_dates(
 DATE_NAMES = ("time", "date", "datetime", "timestamp", "datum", "day")
 SYMBOL_NAMES = ("symbol", "ticker")
 FIELDS = {name: name for name in ("open", "high", "low", "close", "volume", "adj_close")}
-FIELDS |= {"adj close": "adj_close", "price": "close", "last": "close", "vol.": "volume"}
+FIELDS |= {"adj close": "adj_close", "price": "close", "last": "close", "close/last": "close"}
+FIELDS |= {"vol.": "volume", "vol": "volume"}
 FIELDS |= {"eröffnung": "open", "erster": "open", "hoch": "high", "tief": "low"}
 FIELDS |= {"schluss": "close", "schlusskurs": "close", "volumen": "volume"}
 KNOWN = {*DATE_NAMES, *SYMBOL_NAMES, *FIELDS}
@@ -210,10 +212,12 @@ def read_columns(
     if not pd.api.types.is_datetime64_any_dtype(when) and not _is_iso(when):
         order = dates or find_order(when) or ""
         if not order:
-            example = when[when.str.fullmatch("[0-9]+.[0-9]+.[0-9]{4}.*", na=False)].iloc[0]
-            raise SourceError(
-                f"{name}: is {example} day first or month first? Nothing in the column is certain; say dates='day first' or dates='month first'"
-            )
+            hit, _, left, right = _parts(when)
+            say = f"is {when[hit].iloc[0]} day first or month first? Nothing in the column is certain; say dates='day first' or dates='month first'"
+            if (left > 12).any():
+                day, month = (when[hit][one > 12].iloc[0] for one in (left, right))
+                say = f"{day} has the day first, and {month} the month; write all dates as 2024-01-31"
+            raise SourceError(f"{name}: {say}")
         when = read_dates(when, order)
     columns[dated] = when
     result = pd.concat(columns, axis=1).set_axis(table.columns, axis=1)

@@ -227,7 +227,9 @@ def read_parts(
     lost = pd.DataFrame({"line": [], "text": [], "why": []})
     if isinstance(bars, (str, Path)):
         table, lost = read_messy(bars, **reading)
-        return split_symbols(table, Path(bars).name), lost
+        parts = split_symbols(table, Path(bars).name)
+        lost.attrs["dates"] = table.attrs["dates"]
+        return parts, lost
     if reading:
         raise TypeError(f"{', '.join(reading)}: only for files; this is a {type(bars).__name__}")
     if not isinstance(bars, pd.DataFrame):
@@ -331,4 +333,7 @@ def validate(
         tables.insert(0, list_findings([gone], RULES))
     verdicts = join_parts({symbol: verdict for symbol, (_, verdict, _) in judged.items()}, bars)
     findings = pd.concat(tables, ignore_index=True)[FIELDS]
-    return Report(findings, rows, verdicts, say_unchecked(views, calendar))
+    notes = say_unchecked(views, calendar)
+    if str(lost.attrs.get("dates", "")).startswith("Unix"):
+        notes = f"dates were {lost.attrs['dates']} since 1970", *notes
+    return Report(findings, rows, verdicts, notes)

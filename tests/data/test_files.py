@@ -4,10 +4,12 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import alphatwin as at
+from alphatwin.data.files import read_messy
 
 Refusal = Callable[..., str]
 HEAD = "open,high,low,close,volume"
@@ -144,14 +146,14 @@ REFUSED: list[tuple[str, bytes, type[Exception], list[str]]] = [
     (
         "days.csv",
         lines(f"date,{HEAD}", ["a", "b", "c"], ROWS).encode(),
-        at.BarsError,
-        ["not readable as dates"],
+        at.SourceError,
+        ["no date can be read, the first is 'a'; write dates as 2024-01-31"],
     ),
     (
         "gap.csv",
         lines(f"date,{HEAD}", ["2024-01-30", "", "2024-02-01"], ROWS).encode(),
-        at.BarsError,
-        ["row 1 has no date"],
+        at.SourceError,
+        ["gap.csv: line 3: '' is no date", "at.validate("],
     ),
     (
         "long.csv",
@@ -190,3 +192,135 @@ def test_a_missing_file_names_its_neighbours(tmp_path: Path, refusal: Refusal) -
 
 def test_a_folder_is_not_a_file(tmp_path: Path, refusal: Refusal) -> None:
     assert "not readable" in refusal(at.SourceError, at.load, str(tmp_path), source="csv")
+
+
+# -- what newcomers bring -----------------------------------------------------------------------------------------------
+
+
+def year() -> pd.DataFrame:
+    return at.load("IBM", start="2005-01-01", end="2006-12-31")
+
+
+@pytest.mark.parametrize(
+    "name", ["{symbol}_{field}", "{field} {symbol}", "{symbol}.{field}", "{field}-{symbol}"]
+)
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_wide_bars_are_bars_of_several_symbols(name: str, kind: str, tmp_path: Path) -> None:
+    parts = {"AAA": year(), "BRK B": year() * 2.0}
+    wide = pd.concat(parts, axis=1)
+    wide.columns = pd.Index(
+        [name.format(symbol=symbol, field=field.title()) for symbol, field in wide.columns]
+    )
+    file = tmp_path / f"wide.{kind}"
+    wide.to_csv(file, index_label="Date") if kind == "csv" else wide.to_parquet(file)
+    report = at.validate(file, calendar="XNYS")
+    assert set(report.findings["symbol"]) <= set(parts) | {"all"} and report.rows == 2 * len(year())
+    bars, record = at.clean(file, calendar="XNYS")
+    for symbol, part in parts.items():
+        pd.testing.assert_frame_equal(bars.loc[symbol], part, check_freq=False)
+        loaded = at.load(symbol, source=kind, path=str(file))
+        pd.testing.assert_frame_equal(loaded, part, check_freq=False)
+
+
+def test_wide_closes_and_a_stray_column(tmp_path: Path, refusal: Refusal) -> None:
+    closes = year()[["close"]]
+    pair = closes.set_axis(["Gold_Price"], axis=1).assign(Silver_Price=closes["close"] / 2)
+    pair.to_csv(tmp_path / "pair.csv")
+    assert at.load("Silver", source="csv", path=str(tmp_path / "pair.csv")).columns.tolist() == ["close"]
+    odd = year().add_prefix("AAA_").assign(Rating=1.0)
+    odd.to_csv(tmp_path / "odd.csv")
+    sentence = refusal(at.SourceError, at.validate, tmp_path / "odd.csv")
+    assert (
+        "odd.csv: some columns are a symbol and a field" in sentence
+        and "Rating not; rename or drop" in sentence
+    )
+
+
+@pytest.mark.parametrize("unit", ["seconds", "milliseconds", "microseconds", "nanoseconds"])
+@pytest.mark.parametrize("repeat", [1, 20])
+def test_stamps_of_unix_are_dates(unit: str, repeat: int, tmp_path: Path) -> None:
+    bars = at.load("IBM") if repeat > 1 else year()  # A large file takes the fast road
+    size = {"seconds": 10**9, "milliseconds": 10**6, "microseconds": 10**3, "nanoseconds": 1}[unit]
+    stamped = bars.set_axis(pd.Index(bars.index.as_unit("ns").asi8 // size, name="timestamp"), axis=0)
+    stamped.to_csv(tmp_path / "unix.csv")
+    loaded = at.load(str(tmp_path / "unix.csv"), source="csv")
+    pd.testing.assert_frame_equal(loaded, bars, check_freq=False)
+    assert at.validate(tmp_path / "unix.csv", calendar="XNYS").notes == (
+        f"dates were Unix {unit} since 1970",
+    )
+    table, faults = read_messy(tmp_path / "unix.csv")
+    assert table.attrs["dates"] == f"Unix {unit}" and faults.empty
+
+
+def test_stamps_within_a_day_are_moments_of_utc(tmp_path: Path) -> None:
+    time = pd.date_range("2024-01-02 14:30", periods=13, freq="30min", tz="UTC")
+    frame = pd.DataFrame({"time": time.as_unit("s").asi8, "close": 1.0})
+    frame.loc[5, "time"] = 7  # A stray number is no stamp
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    found = at.validate(tmp_path / "a.csv").findings
+    assert found[found["check"] == "not_a_number"]["detail"].tolist() == ["line 7: '7' is not a date"]
+    frame.loc[5, "time"] = frame.loc[4, "time"] + 1800
+    frame.to_csv(tmp_path / "b.csv", index=False)
+    report = at.validate(tmp_path / "b.csv", calendar="XNYS")
+    assert report.verdicts.index.equals(time.rename("time").as_unit("ns"))
+
+
+def test_numbers_that_are_days_are_not_stamps(tmp_path: Path) -> None:
+    bars = year()
+    bars.set_axis(bars.index.strftime("%Y%m%d").rename("date"), axis=0).to_csv(tmp_path / "days.csv")
+    pd.testing.assert_frame_equal(at.load(str(tmp_path / "days.csv"), source="csv"), bars, check_freq=False)
+
+
+@pytest.mark.parametrize("style", ["%d/%m/%y", "%y-%m-%d", "%m.%d.%y"])
+def test_years_of_two_digits_are_refused_in_a_line(style: str, tmp_path: Path, refusal: Refusal) -> None:
+    bars = year()
+    bars.set_axis(bars.index.strftime(style).rename("date"), axis=0).to_csv(tmp_path / "short.csv")
+    for call in (at.validate, at.clean, lambda path: at.load(str(path), source="csv")):
+        sentence = refusal(at.SourceError, call, tmp_path / "short.csv")
+        assert "no date can be read" in sentence and sentence.endswith("with all four digits of the year")
+
+
+def test_dates_that_contradict_each_other_are_shown(tmp_path: Path, refusal: Refusal) -> None:
+    bars = year()
+    text = bars[:250].to_csv(date_format="%m/%d/%Y") + bars[250:].to_csv(header=False, date_format="%d/%m/%Y")
+    (tmp_path / "both.csv").write_text(text)
+    sentence = refusal(at.SourceError, at.validate, tmp_path / "both.csv")
+    assert "has the day first, and 01/13/2005 the month" in sentence and "dates=" not in sentence
+
+
+def test_a_second_header_is_named_with_its_line(tmp_path: Path, refusal: Refusal) -> None:
+    (tmp_path / "twice.csv").write_text(year()[:100].to_csv() + year()[100:].to_csv())
+    sentence = refusal(at.SourceError, at.load, str(tmp_path / "twice.csv"), source="csv")
+    assert "twice.csv: line 102: 'time' is no date; at.validate(" in sentence
+
+
+@pytest.mark.parametrize("clock", ["000000", "00:00", "00:00:00"])
+def test_stooqs_daily_files(clock: str, tmp_path: Path) -> None:
+    bars = year()
+    head = "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>"
+    rows = [
+        f"IBM.US,D,{day:%Y%m%d},{clock},{','.join(map(repr, values))},0"
+        for day, values in zip(bars.index, bars.to_numpy().tolist(), strict=True)
+    ]
+    (tmp_path / "ibm.us.txt").write_text("\n".join([head, *rows]) + "\n")
+    assert at.validate(tmp_path / "ibm.us.txt", calendar="XNYS").verdict == "fit"
+    loaded = at.load(str(tmp_path / "ibm.us.txt"), source="csv")
+    pd.testing.assert_frame_equal(loaded[bars.columns], bars, check_freq=False)
+
+
+def test_a_clock_in_a_column_of_its_own(tmp_path: Path, refusal: Refusal) -> None:
+    time = pd.date_range("2024-01-02 14:30", periods=13, freq="30min")
+    frame = pd.DataFrame({"Date": time.strftime("%d/%m/%Y"), "Time": time.strftime("%H:%M"), "Close": 1.0})
+    frame.to_csv(tmp_path / "clock.csv", index=False)
+    table, _ = read_messy(tmp_path / "clock.csv", dates="day first")
+    assert table["Date"].tolist() == time.strftime("%Y-%m-%d %H:%M").tolist() and "Time" not in table
+    (tmp_path / "odd.csv").write_text("Date,Time,Close\n2024-01-02,morning,1\n2024-01-03,noon,2\n")
+    assert "'morning'" in refusal(at.SourceError, at.validate, tmp_path / "odd.csv")
+
+
+def test_short_volumes_are_read_as_what_they_say(tmp_path: Path) -> None:
+    text = "Date,Price,Open,High,Low,Vol.\n2024-01-02,10,10,11,9,2.50M\n2024-01-03,10,10,11,9,1.2K\n"
+    (tmp_path / "short.csv").write_text(text + "2024-01-04,10,10,11,9,3B\n2024-01-05,10,10,11,9,-\n")
+    bars, record = at.clean(tmp_path / "short.csv")
+    assert bars["volume"].tolist()[:3] == [2_500_000.0, 1_200.0, 3e9] and np.isnan(bars["volume"].iloc[3])
+    assert record[record["rule"] == "missing_value"]["row"].tolist() == [3]

@@ -220,6 +220,25 @@ def test_another_source_forgets_the_options_of_the_first(lake: Lake, tmp_path: P
         update_symbol(lake, "FB", "csv")
 
 
+def test_the_source_that_was_asked_last_is_asked_next(lake: Lake) -> None:
+    "Even where it had nothing new, so that no file of the lake names it."
+    first, second = Vendor(), Vendor()
+    at.register_source("first", first)
+    at.register_source("second", second)
+    update_symbol(lake, "X", "first")
+    assert update_symbol(lake, "X", "second").kind == "unchanged"
+    update_symbol(lake, "X")
+    assert (len(first.asked), len(second.asked)) == (1, 2)
+
+
+def test_a_file_of_one_named_symbol_may_move(lake: Lake, tmp_path: Path) -> None:
+    at.load(["AAPL"], start="2013").reset_index().to_csv(tmp_path / "AAPL.csv", index=False)
+    assert update_symbol(lake, "AAPL.csv").rows == 41
+    (tmp_path / "AAPL.csv").rename(tmp_path / "moved.csv")
+    assert update_symbol(lake, "AAPL", options={"path": "moved.csv"}).kind == "unchanged"
+    assert update_symbol(lake, "AAPL").kind == "unchanged"
+
+
 def test_a_path_means_the_file(capsys: pytest.CaptureFixture[str], tmp_path: Path, lake: Lake) -> None:
     at.load("FB").to_csv(tmp_path / "clean.csv")
     at.load("FB").to_parquet(tmp_path / "bars.parquet")

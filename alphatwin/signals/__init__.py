@@ -12,13 +12,33 @@ import lazy_loader
 
 # %% ../../nbs/2_signals/00_signals.ipynb #681bc7a3
 if TYPE_CHECKING:
-    from alphatwin.signals.indicators import ema, sma
-    from alphatwin.signals.strategies import buy_and_hold, check_target, sma_cross
+    from alphatwin.signals.indicators import ema, sma, wilder, wma
+    from alphatwin.signals.oscillators import aroon, cci, macd, momentum, roc, rsi, stochastic, williams_r
+    from alphatwin.signals.ranges import atr, bollinger, directional, donchian, keltner, true_range
+    from alphatwin.signals.volume import mfi, obv
+    from alphatwin.signals.variability import realised_volatility, rolling_beta, rolling_drawdown, zscore
+    from alphatwin.signals.ties import compare_averages
+    from alphatwin.signals.strategies import buy_and_hold, check_target, ema_cross, sma_cross, wide_prices
+    from alphatwin.signals.trend import donchian_breakout, faber_timing, hold, macd_cross, time_series_momentum
+    from alphatwin.signals.reversion import bollinger_reversion, rsi_reversion, turn_of_the_month
+    from alphatwin.signals.rotation import cross_sectional_momentum, dual_momentum, pairs_zscore
+    from alphatwin.signals.sizing import cap, scale_to_volatility, volatility_target
+    from alphatwin.signals.combinators import combine, filter_by, for_each, multi, vote
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "indicators": ["ema", "sma"],
-        "strategies": ["buy_and_hold", "check_target", "sma_cross"],
+        "indicators": ["ema", "sma", "wilder", "wma"],
+        "oscillators": ["aroon", "cci", "macd", "momentum", "roc", "rsi", "stochastic", "williams_r"],
+        "ranges": ["atr", "bollinger", "directional", "donchian", "keltner", "true_range"],
+        "volume": ["mfi", "obv"],
+        "variability": ["realised_volatility", "rolling_beta", "rolling_drawdown", "zscore"],
+        "ties": ["compare_averages"],
+        "strategies": ["buy_and_hold", "check_target", "ema_cross", "sma_cross", "wide_prices"],
+        "trend": ["donchian_breakout", "faber_timing", "hold", "macd_cross", "time_series_momentum"],
+        "reversion": ["bollinger_reversion", "rsi_reversion", "turn_of_the_month"],
+        "rotation": ["cross_sectional_momentum", "dual_momentum", "pairs_zscore"],
+        "sizing": ["cap", "scale_to_volatility", "volatility_target"],
+        "combinators": ["combine", "filter_by", "for_each", "multi", "vote"],
     },
 )

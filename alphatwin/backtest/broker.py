@@ -10,12 +10,12 @@ from collections.abc import Callable
 from math import nan
 
 from .account import alive
+from .books import MISSING
 from .desk import Desk, fill, move_cash, prices_at
-from .kernels import MISSING
 from .orders import Order
+from .roads import refuse_fault
 from .stops import exit_of
 from .targets import fill_targets
-from .vector import refuse_fault
 from .waiting import fill_waiting, tidy
 
 # %% ../../nbs/4_backtest/33_broker.ipynb #2ebbbfa7

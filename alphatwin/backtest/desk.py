@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from .account import Account, Position
+from .books import TOO_LARGE
 from .costs import Fees, Slippage, as_fees, as_slippage, price_and_fee
-from .kernels import TOO_LARGE
 from .ledger import Ledger, book_fill
 from .market import Market
 from .orders import Fill, Order
+from .roads import refuse_fault
 from .rules import Rules
-from .vector import refuse_fault
 
 # %% ../../nbs/4_backtest/30_desk.ipynb #9220c29d
 @dataclass(frozen=True, slots=True)
@@ -152,6 +152,10 @@ def paid_of(
     "Say what a fill costs; refuse one that is larger than the bar, if its size has an impact."
     if not slips:
         return price, desk.fees.of(shares, shares * price)
+    if desk.rates is not None:  # Of price_and_fee, what is left of it
+        worse = desk.slippage.rate * abs(price)
+        paid = price + worse if shares > 0 else price - worse
+        return paid, desk.fees.rate * abs(shares * paid)
     volume = desk.tape.volume[symbol][desk.bar]
     if desk.slippage.impact and not abs(shares) <= volume:
         refuse_fault(TOO_LARGE, desk.bar, symbol, nan, desk.tape.market)
@@ -186,5 +190,7 @@ def fill(
         position.entry = (position.entry * before + paid * shares) / held
     position.shares = held
     desk.shares.append((bar, symbol, held))
-    told = (bar, order.decided, name, reason, order.target)
-    desk.fills.append(Fill(*told, shares, paid, fee, shares * (paid - price), held, equity, order.number))
+    worse, goal = shares * (paid - price), order.target
+    desk.fills.append(
+        Fill(bar, order.decided, name, reason, goal, shares, paid, fee, worse, held, equity, order.number)
+    )

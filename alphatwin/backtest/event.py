@@ -21,14 +21,13 @@ from .broker import walk
 from .costs import check_number
 from .desk import Desk, prices_at, tape_of
 from .ledger import Ledger, exactly
-from .market import due_of, examine, read_market, read_target
 from .on_bar import OnBar, asking, read_all
 from .orders import Order
 from .reference import is_due
 from .result import Result
 from .rules import Rules
 from .targets import fill_targets
-from .vector import Strategy, target_of
+from .vector import Strategy, due_of, examine, read_market, read_target, target_of
 
 # %% ../../nbs/4_backtest/35_event.ipynb #bd0f6e6a
 def follow(
@@ -48,12 +47,10 @@ def follow(
         if not (due[bar] if due else drifted(desk, every[bar])):
             return
         row = desk.decided = every[bar]
-        first = desk.number + 1
-        desk.number += len(row)
-        orders = [
-            Order(name, nan, kind, nan, nan, "gtc", wanted, bar, number)
-            for number, name, wanted in zip(range(first, first + len(row)), symbols, row, strict=True)
-        ]
+        orders = []
+        for symbol, wanted in enumerate(row):
+            desk.number += 1
+            orders.append(Order(symbols[symbol], nan, kind, nan, nan, "gtc", wanted, bar, desk.number))
         if rules.fill == "next_open":
             desk.at_open = orders
         elif rules.fill == "next_close":

@@ -4,12 +4,12 @@
 
 # %% auto #0
 __all__ = ['DIGITS', 'EXACT', 'CENT', 'ZERO', 'Work', 'Lines', 'to_money', 'to_cents', 'exactly', 'Entry', 'total_of', 'added_up',
-           'cost_moved', 'Ledger', 'trial_balance', 'book_fill', 'statement', 'journal']
+           'cost_moved', 'Ledger', 'trial_balance', 'names_of', 'book_fill', 'statement', 'journal']
 
 # %% ../../nbs/4_backtest/08_ledger.ipynb #5d9dcba8
 from collections.abc import Callable, Iterable
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal, getcontext, setcontext
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, NamedTuple, TypeVar, cast
 
 import pandas as pd
@@ -163,7 +163,15 @@ def trial_balance(
     "Add up all accounts."
     return total_of(ledger.balances().values())
 
-# %% ../../nbs/4_backtest/08_ledger.ipynb #99fba5bf
+# %% ../../nbs/4_backtest/08_ledger.ipynb #39a726d3
+@cache
+def names_of(
+    symbol: str,  # As in the fills
+) -> tuple[str, str, str]:  # Of its account, of a purchase, of a sale
+    "Name what the books call a symbol."
+    return "position " + symbol, "bought " + symbol, "sold " + symbol
+
+
 @exactly
 def book_fill(
     ledger: Ledger,  # The books
@@ -176,7 +184,8 @@ def book_fill(
     fee: float,  # Money
 ) -> Decimal:  # Cash afterwards
     "Book one purchase or sale."
-    old, position = to_money(before) if before else ZERO, "position " + symbol
+    position, bought, sold = names_of(symbol)
+    old = to_money(before) if before else ZERO
     shares = (to_money(after) if after else ZERO) - old
     value = flow = shares * to_money(market)
     if paid != market:
@@ -190,7 +199,7 @@ def book_fill(
         lines += (("slippage", flow - value),)
     if cost is not value:
         lines += (("profit", value - cost),)
-    ledger._post(Entry(time, ("bought " if after > before else "sold ") + symbol, lines))
+    ledger._post(Entry(time, bought if after > before else sold, lines))
     return ledger._balances["cash"]
 
 # %% ../../nbs/4_backtest/08_ledger.ipynb #5a5146c6

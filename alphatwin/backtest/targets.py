@@ -13,11 +13,11 @@ from math import trunc
 import numpy as np
 
 from .account import DUST, Account, alive, solve_row, wish_of
+from .books import FREE, TOO_LARGE
 from .desk import Desk, Working, fill, prices_at
-from .kernels import FREE, TOO_LARGE
 from .orders import Order, part_of
+from .roads import refuse_fault
 from .rules import Rules
-from .vector import refuse_fault
 
 # %% ../../nbs/4_backtest/31_targets.ipynb #89c4b721
 def size_one(
@@ -101,20 +101,23 @@ def allowed(
 def fill_one(
     desk: Desk,  # Of one symbol; is changed
     order: Order,  # A target
-    price: float,  # The market's
+    moment: str,  # "open" or "close"
     reason: str,  # Written beside the fill
 ) -> None:
     "Trade the only symbol to its target: the same as below, in fewer steps."
     account, tape, bar = desk.account, desk.tape, desk.bar
+    price = (tape.open if moment == "open" else tape.close)[0][bar]
     position = account.positions[0]
-    equity = account.cash + position.shares * price
-    if not equity > 0:
-        alive(equity, tape.time[bar])
     if position.stopped_at is not None:
         if position.stopped_at == order.target:
             order = replace(order, target=0.0)
         else:
             position.stopped_at = None
+    equity = account.cash + position.shares * price
+    if not price > 0 and order.target and desk.rules.size != "shares":
+        refuse_fault(FREE, bar, 0, equity, tape.market)
+    if not equity > 0:
+        alive(equity, tape.time[bar])
     wish = size_one(order.target, account, price, tape.volume[0][bar], equity, desk.rules, desk.rates)
     fill(desk, 0, wish, price, equity, order, reason)
 
@@ -126,9 +129,9 @@ def fill_targets(
     reason: str = "target",  # Written beside each fill
 ) -> None:
     "Trade to all targets of one moment at once."
+    if desk.quick:
+        return fill_one(desk, orders[0], moment, reason)
     tape, prices = desk.tape, prices_at(desk, moment)
-    if desk.quick and prices[0] > 0:
-        return fill_one(desk, orders[0], prices[0], reason)
     symbols: Sequence[int] = range(len(prices))
     if len(orders) != len(prices):
         symbols = [tape.symbols.index(order.symbol) for order in orders]

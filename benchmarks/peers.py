@@ -1,6 +1,7 @@
 """The backtest beside vectorbt, backtesting.py, backtrader and bt, in one run, taking turns.
 
     python benchmarks/peers.py              measure and write benchmarks/peers.json
+    python benchmarks/peers.py --only warm  one part anew, beside what is recorded of the others
     python benchmarks/peers.py --quick      the same on little data, printed and not written
 
 What is timed is the call of each engine up to its equity curve; targets are computed before, and whatever
@@ -215,9 +216,9 @@ def weights_before_fees(close: np.ndarray, weights: np.ndarray) -> np.ndarray:
         if bar:
             grown = held * close[bar] / close[bar - 1]
             held = grown / (1 - held.sum() + grown.sum())
-        left, before = 1.0, 0.0
-        while abs(left - before) > 1e-16:
-            left, before = 1 - FEES * np.abs(wanted * left - held).sum(), left
+        left = 1.0
+        for _ in range(8):  # Each step is a thousand times closer
+            left = 1 - FEES * np.abs(wanted * left - held).sum()
         said[bar], held = wanted * left, wanted
     return said
 
@@ -404,7 +405,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="little data; printed, not written")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--only", nargs="*", help="some of: warm minutes cold panel ties memory; not written")
+    parser.add_argument(
+        "--only", nargs="+", help="these parts anew, beside the recorded others: memory cold warm minutes ..."
+    )
     parser.add_argument("--memory", nargs=2, type=int, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.memory:
@@ -413,39 +416,44 @@ def main() -> None:
 
     import alphatwin as at
 
-    def wants(part: str) -> bool:
-        return not asked.only or part in asked.only
-
     small = asked.quick
     panels = [(5, 300)] if small else [(20, 8_313), (500, 5_000)]
-    found: dict[str, Any] = {}
-    if wants("memory"):
-        # Before this process grows: a child's peak starts at its parent's
-        symbols, length = panels[-1]
-        words = [sys.executable, __file__, "--memory", str(symbols), str(length)]
-        done = subprocess.run(words, check=True, capture_output=True, text=True)
-        found["memory"] = json.loads(done.stdout)
     bars = at.load("SPX").iloc[: 500 if small else None]
     target = at.sma_cross(bars, fast=20, slow=100)
-    if wants("cold"):
+
+    def peak() -> dict[str, float]:
+        words = [sys.executable, __file__, "--memory", *map(str, panels[-1])]
+        return json.loads(subprocess.run(words, check=True, capture_output=True, text=True).stdout)
+
+    def cold() -> dict[str, Any]:
         with tempfile.TemporaryDirectory() as place:
-            found["cold"] = measure(cold_calls(Path(place), bars, target), asked.rounds)
-    if wants("warm"):
+            return measure(cold_calls(Path(place), bars, target), asked.rounds)
+
+    def warm() -> dict[str, Any]:
         calls = {"alphatwin": ours_on(bars, target)} | vectorbt_on(bars, target)
         calls |= {"backtesting.py": backtesting_on(bars, target), "backtrader": backtrader_on(bars, target)}
-        calls |= {"bt": bt_on(bars, target)}
-        found["warm"] = {"bars": len(bars)} | measure(calls, asked.rounds)
-    if wants("minutes"):
+        return {"bars": len(bars)} | measure(calls | {"bt": bt_on(bars, target)}, asked.rounds)
+
+    def by_minute() -> dict[str, Any]:
         many = minutes(20_000 if small else 2_000_000)
         wanted = at.sma_cross(many, fast=60, slow=600)
         calls = {"alphatwin": ours_on(many, wanted)} | vectorbt_on(many, wanted)
-        found["minutes"] = {"bars": len(many)} | measure(calls, asked.rounds)
-    if wants("panel"):
-        for symbols, length in panels:
-            calls = panel_calls(*panel(symbols, length))
-            found[f"{symbols} x {length}"] = measure(calls, asked.rounds)
-    if wants("ties"):
-        found["ties"] = ties(20_000 if small else 200_000)
+        return {"bars": len(many)} | measure(calls, asked.rounds)
+
+    # Memory first, before this process grows: a child's peak starts at its parent's
+    parts: dict[str, Callable[[], Any]] = {"memory": peak, "cold": cold, "warm": warm, "minutes": by_minute}
+    for symbols, length in panels:
+        parts[f"{symbols} x {length}"] = lambda size=(symbols, length): measure(  # type: ignore[misc]
+            panel_calls(*panel(*size)), asked.rounds
+        )
+    parts["ties"] = lambda: ties(20_000 if small else 200_000)
+    out = Path(__file__).with_suffix(".json")
+    found = json.loads(out.read_text(encoding="utf-8")) if asked.only and out.exists() else {}
+    for name, part in parts.items():
+        if not asked.only or name in asked.only:
+            found[name] = part()
+            print(f"measured: {name}", file=sys.stderr, flush=True)
+    found = {name: found[name] for name in parts if name in found}
     result = found | {
         "rounds": asked.rounds,
         "bar": {"warm": 1 / 20, "cold": 0.35, "minutes": 1 / 40, "panel": 1 / 200, "empty_cache_s": 5},
@@ -465,8 +473,8 @@ def main() -> None:
         },
     }
     print(json.dumps(result, indent=1))
-    if not small and not asked.only:
-        Path(__file__).with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    if not small:
+        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -20,14 +20,16 @@ from .books import LOG, REASONS, WHOLE, Walk
 from .broker import walk
 from .costs import check_number
 from .desk import Desk, prices_at, tape_of
+from .gate import due_of, examine, read_target
 from .ledger import Ledger, exactly
+from .market import read_market
 from .on_bar import OnBar, asking, read_all
 from .orders import Order
 from .reference import is_due
 from .result import Result
 from .rules import Rules
 from .targets import fill_targets
-from .vector import Strategy, due_of, examine, read_market, read_target, target_of
+from .vector import Strategy, target_of
 
 # %% ../../nbs/4_backtest/35_event.ipynb #bd0f6e6a
 def follow(

@@ -183,6 +183,9 @@ def load_result(
         raise FileNotFoundError(f"{folder} holds no result.json; Result.save(folder) writes one")
     bars, fills = (pd.read_parquet(folder / f"{name}.parquet") for name in ("bars", "fills"))
     rest = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    fees = rest["parameters"].get("fees")
+    if isinstance(fees, dict):  # JSON knows no tuples
+        fees["tiers"] = tuple(map(tuple, fees["tiers"]))
     time, symbols = pd.DatetimeIndex(bars.index), tuple(rest["symbols"])
     shares, closes = (
         np.column_stack([bars[f"{name} {number}"] for number in range(len(symbols))])

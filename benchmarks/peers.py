@@ -15,7 +15,6 @@ are counted on prices in whole cents (`ties`), where two averages are often exac
 
 import argparse
 import importlib.util
-import io
 import json
 import os
 import platform
@@ -27,7 +26,6 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import redirect_stderr
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -43,6 +41,8 @@ Call = Callable[[], float]
 
 def adapters() -> Any:
     "tests/backtest/peers.py: how each engine is told the rule."
+    if "adapters" in sys.modules:
+        return sys.modules["adapters"]
     spec = importlib.util.spec_from_file_location("adapters", ROOT / "tests" / "backtest" / "peers.py")
     assert spec and spec.loader
     module = sys.modules["adapters"] = importlib.util.module_from_spec(spec)
@@ -89,7 +89,6 @@ def vectorbt_on(bars: pd.DataFrame, target: pd.Series) -> dict[str, Call]:
 
 
 def backtesting_on(bars: pd.DataFrame, target: pd.Series) -> Call:
-    os.environ["TQDM_DISABLE"] = "1"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from backtesting import Backtest, Strategy
@@ -113,8 +112,7 @@ def backtesting_on(bars: pd.DataFrame, target: pd.Series) -> Call:
     table[["Open", "High", "Low", "Close"]] *= 1e-10
 
     def call() -> float:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
+        with adapters().quietly():
             run = Backtest(table, Follow, cash=CASH, commission=FEES, exclusive_orders=True).run()
         return float(run["_equity_curve"]["Equity"].iloc[-1])
 

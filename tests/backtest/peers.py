@@ -5,12 +5,12 @@ engine's own equity and shares at each close, and the figures that the engine re
 our engine is used in here: sizes come from the other engine's own account, or from prices alone.
 """
 
-import io
 import warnings
-from collections.abc import Callable
-from contextlib import redirect_stderr
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -287,6 +287,14 @@ def by_backtrader(bars: pd.DataFrame, target: pd.Series, fees: float, fill: str)
 # ---------------------------------------------------------------- backtesting.py
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    "Run backtesting.py without its progress bar and its warnings, such as that trades remain open."
+    with warnings.catch_warnings(), patch("backtesting.backtesting._tqdm", lambda rows, **_: rows):
+        warnings.simplefilter("ignore")
+        yield
+
+
 def geometric_sharpe(equity: pd.Series) -> float:
     "backtesting.py's Sharpe ratio: compounded return a year over the compounded deviation a year."
     day = equity / equity.shift(fill_value=CASH) - 1
@@ -336,8 +344,7 @@ def by_backtesting(bars: pd.DataFrame, target: pd.Series, fees: float, fill: str
                 if step:
                     (self.buy if step > 0 else self.sell)(size=abs(step))
 
-    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # Its progress bar
-        warnings.simplefilter("ignore")  # "Some trades remain open"
+    with quietly():
         engine = Backtest(
             table,
             Follow,
@@ -472,8 +479,7 @@ def say_backtesting(
             rows[self.data.index[-1]] = float(self.position.size)
 
     table = bars.set_axis([name.title() for name in bars.columns], axis=1)
-    with warnings.catch_warnings(), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")
+    with quietly():
         stats = Backtest(table, Small, **({"cash": 1_000.0} | options)).run()
     held = pd.Series(rows).reindex(bars.index, fill_value=0.0)
     return pd.DataFrame({"shares": held, "equity": stats["_equity_curve"]["Equity"]}), stats

@@ -14,7 +14,10 @@ import lazy_loader
 # %% ../nbs/00_contract.ipynb #677fb932
 if TYPE_CHECKING:
     from alphatwin.backtest.causality import LookAheadError, certify
+    from alphatwin.backtest.costs import Fees, Slippage
+    from alphatwin.backtest.event import event_backtest
     from alphatwin.backtest.result import Result, load_result
+    from alphatwin.backtest.rules import Rules
     from alphatwin.backtest.vector import backtest
     from alphatwin.content.narration import record
     from alphatwin.data.adjustment import adjust_dividends, adjust_splits
@@ -38,8 +41,17 @@ if TYPE_CHECKING:
     from alphatwin.metrics.returns import cagr, simple_returns, total_return
     from alphatwin.metrics.risk import sharpe, sortino, volatility
     from alphatwin.metrics.overview import summary
-    from alphatwin.signals.indicators import ema, sma
-    from alphatwin.signals.strategies import buy_and_hold, check_target, sma_cross
+    from alphatwin.signals.indicators import ema, sma, wma
+    from alphatwin.signals.oscillators import aroon, cci, macd, momentum, roc, rsi, stochastic, williams_r
+    from alphatwin.signals.ranges import atr, bollinger, directional, donchian, keltner, true_range
+    from alphatwin.signals.volume import mfi, obv
+    from alphatwin.signals.variability import realised_volatility, rolling_beta, rolling_drawdown, zscore
+    from alphatwin.signals.strategies import buy_and_hold, check_target, ema_cross, sma_cross
+    from alphatwin.signals.trend import donchian_breakout, faber_timing, macd_cross, time_series_momentum
+    from alphatwin.signals.reversion import bollinger_reversion, rsi_reversion, turn_of_the_month
+    from alphatwin.signals.rotation import cross_sectional_momentum, dual_momentum, pairs_zscore
+    from alphatwin.signals.sizing import cap, scale_to_volatility, volatility_target
+    from alphatwin.signals.combinators import combine, filter_by, for_each, multi, vote
 
 # %% ../nbs/00_contract.ipynb #07b48dd4
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -47,7 +59,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submodules=["backtest"],  # The package is callable: at.backtest(bars, target)
     submod_attrs={
         "backtest.causality": ["LookAheadError", "certify"],
+        "backtest.costs": ["Fees", "Slippage"],
+        "backtest.event": ["event_backtest"],
         "backtest.result": ["Result", "load_result"],
+        "backtest.rules": ["Rules"],
         "content.narration": ["record"],
         "data.adjustment": ["adjust_dividends", "adjust_splits"],
         "data.cache": ["cached"],
@@ -70,7 +85,16 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.returns": ["cagr", "simple_returns", "total_return"],
         "metrics.risk": ["sharpe", "sortino", "volatility"],
         "metrics.overview": ["summary"],
-        "signals.indicators": ["ema", "sma"],
-        "signals.strategies": ["buy_and_hold", "check_target", "sma_cross"],
+        "signals.indicators": ["ema", "sma", "wma"],
+        "signals.oscillators": ["aroon", "cci", "macd", "momentum", "roc", "rsi", "stochastic", "williams_r"],
+        "signals.ranges": ["atr", "bollinger", "directional", "donchian", "keltner", "true_range"],
+        "signals.volume": ["mfi", "obv"],
+        "signals.variability": ["realised_volatility", "rolling_beta", "rolling_drawdown", "zscore"],
+        "signals.strategies": ["buy_and_hold", "check_target", "ema_cross", "sma_cross"],
+        "signals.trend": ["donchian_breakout", "faber_timing", "macd_cross", "time_series_momentum"],
+        "signals.reversion": ["bollinger_reversion", "rsi_reversion", "turn_of_the_month"],
+        "signals.rotation": ["cross_sectional_momentum", "dual_momentum", "pairs_zscore"],
+        "signals.sizing": ["cap", "scale_to_volatility", "volatility_target"],
+        "signals.combinators": ["combine", "filter_by", "for_each", "multi", "vote"],
     },
 )

@@ -16,8 +16,13 @@ import lazy_loader
 # %% ../../nbs/4_backtest/00_backtest.ipynb #e5a2a0af
 if TYPE_CHECKING:
     from alphatwin.backtest.causality import Certificate, LookAheadError, certify
+    from alphatwin.backtest.costs import Fees, Slippage
+    from alphatwin.backtest.event import event_backtest
+    from alphatwin.backtest.ledger import Ledger, statement, to_money
+    from alphatwin.backtest.orders import Order
     from alphatwin.backtest.reference import reference_backtest
     from alphatwin.backtest.result import Result, load_result
+    from alphatwin.backtest.rules import Rules
     from alphatwin.backtest.tearsheet import equity_figure, monthly_figure, monthly_table
     from alphatwin.backtest.vector import backtest
 
@@ -25,8 +30,13 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "causality": ["Certificate", "LookAheadError", "certify"],
+        "costs": ["Fees", "Slippage"],
+        "event": ["event_backtest"],
+        "ledger": ["Ledger", "statement", "to_money"],
+        "orders": ["Order"],
         "reference": ["reference_backtest"],
         "result": ["Result", "load_result"],
+        "rules": ["Rules"],
         "tearsheet": ["equity_figure", "monthly_figure", "monthly_table"],
         "vector": ["backtest"],
     },

@@ -17,16 +17,18 @@ def other_bars(
     bars: pd.DataFrame,  # Bars of one symbol, or the long table (symbol, time) of several
     seed: int = 0,  # Of the draw
 ) -> pd.DataFrame:  # At the same times: other valid bars
-    "Draw another bar of the same symbol for each bar; double or treble half of them."
+    "Draw another bar of the same symbol for each bar: a cheap one, or any, doubled or trebled."
     rng = np.random.default_rng(seed)
+    numbers = [name for name in bars.select_dtypes("float64").columns if name != "split"]
+    level = bars["close" if "close" in bars else numbers[0]].to_numpy() if numbers else np.zeros(len(bars))
+    factor = rng.choice([1.0, 1.0, 2.0, 3.0], len(bars))
     codes = bars.index.codes[0] if isinstance(bars.index, pd.MultiIndex) else np.zeros(len(bars), "int64")
     drawn = np.arange(len(bars))
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
-        drawn[rows] = rng.choice(rows, len(rows))
-    factor = rng.choice([1.0, 1.0, 2.0, 3.0], len(bars))
+        cheap = rows[np.argsort(level[rows], kind="stable")[: (len(rows) + 4) // 5]]
+        drawn[rows] = np.where(factor[rows] == 1, rng.choice(cheap, len(rows)), rng.choice(rows, len(rows)))
     other = bars.take(drawn).set_axis(bars.index)
-    numbers = [name for name in bars.select_dtypes("float64").columns if name != "split"]
     factor[(other[numbers] == bars[numbers]).all(axis=1) & (factor == 1)] = 2.0  # It drew itself
     other[numbers] = other[numbers].mul(factor, axis=0)
     return other

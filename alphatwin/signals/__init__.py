@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from alphatwin.signals.variability import realised_volatility, rolling_beta, rolling_drawdown, zscore
     from alphatwin.signals.ties import compare_averages
     from alphatwin.signals.strategies import buy_and_hold, check_target, ema_cross, sma_cross, wide_prices
-    from alphatwin.signals.trend import donchian_breakout, faber_timing, hold, macd_cross, time_series_momentum
+    from alphatwin.signals.trend import (
+        donchian_breakout,
+        faber_timing,
+        hold,
+        macd_cross,
+        time_series_momentum,
+    )
     from alphatwin.signals.reversion import bollinger_reversion, rsi_reversion, turn_of_the_month
     from alphatwin.signals.rotation import cross_sectional_momentum, dual_momentum, pairs_zscore
     from alphatwin.signals.sizing import cap, scale_to_volatility, volatility_target

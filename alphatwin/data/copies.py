@@ -37,14 +37,14 @@ def habit(
     spread = np.sqrt(doubt * share * (1 - share) + doubt**2 / 4)
     return np.where(chances > 0, (share + doubt / 2 + spread) / (1 + doubt), 1.0)
 
-# %% ../../nbs/1_data/27_copies.ipynb #7588b0db
+# %% ../../nbs/1_data/27_copies.ipynb #3ed37eb3
 def _runs(repeated: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     "First repeat and number of repeats of each run."
     edge = np.diff(np.concatenate([[False], repeated, [False]]).astype(np.int8))
     first = np.flatnonzero(edge == 1)
     return first, np.flatnonzero(edge == -1) - first
 
-
+# %% ../../nbs/1_data/27_copies.ipynb #7588b0db
 def check_stale(
     table: Table,  # One symbol's rows
 ) -> list[Found]:  # Findings under the rule stale_run: every row that repeats

@@ -142,7 +142,7 @@ def move_dates(
     entries = enter("repaired", draft, rows, "shifted_dates", 0.99, why, "time")
     return draft.set_axis(pd.DatetimeIndex(moved.view("M8[ns]"), name="time"), axis=0), entries
 
-# %% ../../nbs/1_data/31_repairs.ipynb #42a36d5f
+# %% ../../nbs/1_data/31_repairs.ipynb #d31bf675
 def _encloses(later: pd.Series, first: pd.Series) -> bool:
     "Whether one bar of a session has seen all that another has."
     if "high" not in later:
@@ -159,7 +159,7 @@ def _possible(bar: pd.Series) -> bool:
         bar["low"] <= min(bar["open"], bar["close"]) and max(bar["open"], bar["close"]) <= bar["high"]
     )
 
-
+# %% ../../nbs/1_data/31_repairs.ipynb #42a36d5f
 def drop_doubles(
     draft: Draft,  # In order of time
     known: Known,  # Not used

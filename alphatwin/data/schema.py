@@ -51,7 +51,7 @@ class BarsError(ValueError):
         super().__init__(message)
         self.rows = rows
 
-# %% ../../nbs/1_data/01_schema.ipynb #897188ec
+# %% ../../nbs/1_data/01_schema.ipynb #efdcc8eb
 def _out_of_range(time: pd.DatetimeIndex) -> np.ndarray:
     "Mark dates that nanoseconds cannot hold: before 1678 and after 2261."
     year = np.asarray(time.year, dtype="float64")
@@ -77,7 +77,7 @@ def _read_times(values: pd.Index | pd.Series) -> pd.DatetimeIndex:
     except ValueError:  # local times of a whole year carry two offsets from UTC
         return pd.DatetimeIndex(pd.to_datetime(values, format="ISO8601", errors="coerce", utc=True))
 
-
+# %% ../../nbs/1_data/01_schema.ipynb #897188ec
 def to_time(
     values: pd.Index | pd.Series,  # Dates or moments: text, Python dates or pandas times
 ) -> pd.DatetimeIndex:  # Plain dates (daily) or UTC moments (intraday), named `time`
@@ -134,9 +134,10 @@ def _refuse_columns(frame: pd.DataFrame, needs: tuple[str, ...], where: str) -> 
         )
     if missing:
         spare = [name for name in found if name not in (*DECLARATION, *TIME_NAMES, "adj_close")]
-        say = "ask a source that has it"
-        if spare:
-            say = f"if {spare[0]} is it: frame.rename(columns={{{spare[0]!r}: {missing[0]!r}}})"
+        rename = (
+            f"if {spare[0]} is it: frame.rename(columns={{{spare[0]!r}: {missing[0]!r}}})" if spare else ""
+        )
+        say = rename or "ask a source that has it"
         if missing == ["volume"]:
             say += "; at.to_closes takes closes alone"
         raise BarsError(f"{where}no column {', '.join(missing)}; found: {', '.join(found)}; {say}")

@@ -298,7 +298,7 @@ def test_of_weeks_and_months_no_date_is_called_wrong(rule: str) -> None:
 
 
 def test_the_history_of_weeks_is_measured_in_years() -> None:
-    (short,) = check_timing(make_table(every("W", 30)))[1:]
+    (short,) = check_timing(make_table(every("W", 30)))
     assert short.rule == "short_history" and short.detail == ["30 weekly bars"]
     assert accused(every("W", 60)) == []
 

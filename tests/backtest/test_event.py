@@ -226,6 +226,35 @@ def test_targets_of_several_symbols_at_open_and_close() -> None:
     assert result.positions["exposure"].iloc[-1] == pytest.approx(1.0)
 
 
+def test_a_target_that_a_stop_has_closed_stays_closed_until_it_changes() -> None:
+    falling = rows(*[(100.0 - 5 * day, 100.0 - 5 * day, 95.0 - 5 * day, 95.0 - 5 * day) for day in range(6)])
+
+    def stubborn(context: Context) -> None:
+        context.order(target=0.5 if context.bar < 4 else 0.4)
+
+    result = event_backtest(falling, on_bar=stubborn, stop_loss=0.04)
+    assert [one[:2] for one in told(result)] == [
+        (1, "target"),
+        (1, "stop_loss"),
+        (5, "target"),
+        (5, "stop_loss"),
+    ]
+
+
+def test_targets_of_several_symbols_share_the_leverage(refusal: Callable[..., str]) -> None:
+    bars = pd.concat({"A": CALM, "B": CALM}, names=["symbol", "time"])
+
+    def greedy(context: Context) -> None:
+        if context.bar < 2:
+            context.order(target=0.6, symbol="AB"[context.bar])
+
+    sentence = refusal(ValueError, lambda: event_backtest(bars, on_bar=greedy))
+    assert (
+        sentence.startswith("B: with a target of 0.6 on 2024-01-02")
+        and "1.2, more than leverage=1" in sentence
+    )
+
+
 def test_the_future_is_nowhere(market: Market) -> None:
     "Everything that can be reached from a context is known at its bar."
     bars = market(1, 40)

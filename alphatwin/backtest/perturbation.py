@@ -64,6 +64,13 @@ class Futures:
         return sorted_rows and all(kind == np.float64 for kind in self.bars.dtypes)
 
     @cached_property
+    def bare(self) -> pd.DataFrame:
+        "The bars without notes: pandas would copy those again and again."
+        bars = self.bars.copy()
+        bars.attrs = {}
+        return bars
+
+    @cached_property
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
         "Both tables as arrays, a column a row."
         return self.bars.to_numpy().T.copy(), self.other.to_numpy().T.copy()
@@ -73,9 +80,11 @@ class Futures:
         place: int,  # How many times are known
     ) -> pd.DataFrame:  # The bars of these times
         "Take the future away."
-        if self.plain:
-            return self.bars.iloc[: np.searchsorted(self.rank, place)]
-        return self.bars[self.rank < place]
+        table = (
+            self.bare.iloc[: self.rank.searchsorted(place)] if self.plain else self.bare[self.rank < place]
+        )
+        table.attrs = self.bars.attrs
+        return table
 
     def changed(
         self,
@@ -89,9 +98,8 @@ class Futures:
             table = self.bars.apply(lambda column: column.where(same, self.other[column.name]))
         else:
             one, other = self.numbers
-            first, last = np.searchsorted(self.rank, [place, until])
-            values = one.copy()
-            values[:, first:last] = other[:, first:last]
+            first, last = self.rank.searchsorted([place, until])
+            values = np.concatenate([one[:, :first], other[:, first:last], one[:, last:]], axis=1)
             table = pd.DataFrame(values.T, index=self.bars.index, columns=self.bars.columns, copy=False)
         table.attrs = self.bars.attrs
         return table

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import alphatwin as at
-from alphatwin.backtest.causality import Counterexample, first_difference
+from alphatwin.backtest.causality import first_difference
+from alphatwin.backtest.verdicts import Counterexample
 
 Refusal = Callable[..., str]
 Market = Callable[..., pd.DataFrame]
@@ -318,7 +319,7 @@ def test_a_slow_rule_is_announced_and_can_be_stopped(market: Market, monkeypatch
     proof = at.certify(HONEST["close"], bars, cuts=None, seconds=0.0)
     assert proof.verdict == "too slow" and not proof.ok and proof.cuts == 0 and "too slow" in str(proof)
     assert at.certify(HONEST["close"], bars, cuts=None, seconds=60).cuts == 29
-    monkeypatch.setattr("alphatwin.backtest.causality.PATIENCE", 0.0)
+    monkeypatch.setattr("alphatwin.backtest.examination.PATIENCE", 0.0)
     with pytest.warns(UserWarning, match="is run 58 times; ask for fewer cuts"):
         assert at.certify(HONEST["close"], bars, cuts=None).ok
 

@@ -378,9 +378,8 @@ def test_a_strategy_that_sees_the_future_is_caught(
     strategy: Callable[..., pd.Series], aapl: pd.DataFrame, refusal: Refusal
 ) -> None:
     sentence = refusal(at.LookAheadError, at.backtest, aapl, strategy)
-    assert (
-        sentence.startswith(f"{strategy.__name__} sees the future: at 20")
-        and "when only the bars up to" in sentence
+    assert sentence.startswith(f"{strategy.__name__} sees the future: at 20") and (
+        "when only the bars up to" in sentence or "when other bars follow" in sentence
     )
 
 

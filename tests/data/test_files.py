@@ -271,6 +271,13 @@ def test_numbers_that_are_days_are_not_stamps(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(at.load(str(tmp_path / "days.csv"), source="csv"), bars, check_freq=False)
 
 
+def test_one_stamp_among_days_is_no_column_of_stamps(tmp_path: Path) -> None:
+    days = year()["close"].set_axis(year().index.strftime("%Y%m%d").rename("date"), axis=0)
+    (tmp_path / "mixed.csv").write_text(days.to_csv().replace("20050103,", "1104710400,"))
+    table, _ = read_messy(tmp_path / "mixed.csv")
+    assert table.attrs["dates"] == "year first" and table["date"].iloc[1] == "20050104"
+
+
 @pytest.mark.parametrize("style", ["%d/%m/%y", "%y-%m-%d", "%m.%d.%y"])
 def test_years_of_two_digits_are_refused_in_a_line(style: str, tmp_path: Path, refusal: Refusal) -> None:
     bars = year()

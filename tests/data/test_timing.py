@@ -336,6 +336,7 @@ def test_a_share_that_comes_back_after_two_years_is_not_far() -> None:
     first, second = (sessions("XNYS", f"{year}-01-01", f"{year}-12-31") for year in (2018, 2021))
     assert not far_years(first.append(second[:6]).as_unit("ns").asi8).any()
     assert (far_years(first.append(second[:5]).as_unit("ns").asi8) > 0).sum() == 5
+    assert not far_years(first.append(first[-1:] + pd.Timedelta("300D")).as_unit("ns").asi8).any()
     assert not far_years(pd.date_range("1950", periods=60, freq="YE").as_unit("ns").asi8).any()
 
 

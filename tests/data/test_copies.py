@@ -40,7 +40,7 @@ def test_the_habit_by_hand() -> None:
 def test_the_habit_is_a_share_above_what_was_seen(repeats: int, more: int) -> None:
     chances = max(repeats + more, 1)
     (p,) = habit(np.array([min(repeats, chances)]), np.array([chances]))
-    assert repeats / chances <= p <= 1 + 1e-12
+    assert repeats / chances - 1e-12 <= p <= 1 + 1e-12
     (wider,) = habit(np.array([2 * repeats]), np.array([2 * chances]))
     assert wider <= p + 1e-12, "the same share seen more often is less doubtful"
 

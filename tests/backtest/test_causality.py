@@ -435,3 +435,18 @@ def test_a_rule_cannot_spoil_the_bars_of_the_next_cut(market: Market) -> None:
     kept = bars.copy()
     assert at.certify(rogue, bars, cuts=None).ok
     pd.testing.assert_frame_equal(bars, kept)
+
+
+def test_a_rule_that_fails_the_second_time_is_unstable(market: Market) -> None:
+    calls: list[int] = []
+
+    def tired(bars: pd.DataFrame) -> pd.Series:
+        calls.append(1)
+        if len(calls) == last:
+            raise RuntimeError("no more")
+        return bars["close"]
+
+    for last, verdict in ((2, "unstable"), (61, "unstable")):
+        calls.clear()
+        proof = at.certify(tired, market(2, 30), cuts=None)
+        assert proof.verdict == verdict and "no more" in str(proof), last

@@ -6,7 +6,7 @@
 __all__ = ['CUTS', 'DETECTORS', 'five_days', 'of_futures', 'by_truncation', 'by_perturbation', 'by_certificate', 'rows_of',
            'by_signals', 'by_middle', 'by_kinks', 'by_vintages', 'grounds', 'measure', 'matrix']
 
-# %% ../../nbs/4_backtest/34_detectors.ipynb #dad0c86e
+# %% ../../nbs/4_backtest/34_detectors.ipynb #de750bd5
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +18,7 @@ from .stages import Table, times_of
 from .zoo import Specimen
 from ..data.storing import compare
 
-# %% ../../nbs/4_backtest/34_detectors.ipynb #8f64855f
+# %% ../../nbs/4_backtest/34_detectors.ipynb #997d0721
 CUTS = 8  # At so many bars, and where the output turns
 
 
@@ -58,7 +58,7 @@ def by_perturbation(
     "Put another future in its place."
     return of_futures(rule, bars, kind, ("other",))
 
-# %% ../../nbs/4_backtest/34_detectors.ipynb #041944b9
+# %% ../../nbs/4_backtest/34_detectors.ipynb #b0a361d2
 def by_certificate(
     rule: Callable[..., Any],  # A leak or a twin
     bars: pd.DataFrame,  # To try it on
@@ -67,7 +67,7 @@ def by_certificate(
     "Do both."
     return of_futures(rule, bars, kind, ("gone", "other"))
 
-# %% ../../nbs/4_backtest/34_detectors.ipynb #a1ebda92
+# %% ../../nbs/4_backtest/34_detectors.ipynb #fb22d89e
 def rows_of(
     rule: Callable[..., Any],  # A leak or a twin
     bars: pd.DataFrame,  # To try it on
@@ -98,7 +98,7 @@ def by_signals(
             return True
     return False
 
-# %% ../../nbs/4_backtest/34_detectors.ipynb #e6a07312
+# %% ../../nbs/4_backtest/34_detectors.ipynb #7e977d2f
 def by_middle(
     rule: Callable[..., Any],  # A leak or a twin
     bars: pd.DataFrame,  # To try it on
@@ -115,7 +115,7 @@ def by_middle(
     before = times_of(one) <= middle
     return not np.allclose(one[before].to_numpy(), other[before].to_numpy(), equal_nan=True)
 
-# %% ../../nbs/4_backtest/34_detectors.ipynb #46198d64
+# %% ../../nbs/4_backtest/34_detectors.ipynb #cf108407
 def by_kinks(
     rule: Callable[..., Any],  # A leak or a twin
     bars: pd.DataFrame,  # To try it on
@@ -138,7 +138,7 @@ def by_kinks(
             return True
     return False
 
-# %% ../../nbs/4_backtest/34_detectors.ipynb #b2364d6f
+# %% ../../nbs/4_backtest/34_detectors.ipynb #41f4d186
 def by_vintages(
     rule: Callable[..., Any],  # A vendor
     bars: pd.DataFrame,  # What has happened
@@ -166,7 +166,7 @@ DETECTORS: dict[str, Callable[[Callable[..., Any], pd.DataFrame, str], bool]] = 
     "two vintages": by_vintages,
 }
 
-# %% ../../nbs/4_backtest/34_detectors.ipynb #479bab2c
+# %% ../../nbs/4_backtest/34_detectors.ipynb #972c7e76
 def grounds(
     rows: int = 100,  # Bars
 ) -> dict[str, pd.DataFrame]:  # Bars for rules, and the long table for panels

@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['other_bars', 'Futures', 'gone', 'changed']
 
-# %% ../../nbs/4_backtest/26_perturbation.ipynb #cfda00c6
+# %% ../../nbs/4_backtest/26_perturbation.ipynb #4b71d0af
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
-# %% ../../nbs/4_backtest/26_perturbation.ipynb #436c4a20
+# %% ../../nbs/4_backtest/26_perturbation.ipynb #b0fc8c5d
 def other_bars(
     bars: pd.DataFrame,  # Bars of one symbol, or the long table (symbol, time) of several
     seed: int = 0,  # Of the draw
@@ -33,7 +33,7 @@ def other_bars(
     other[numbers] = other[numbers].mul(factor, axis=0)
     return other
 
-# %% ../../nbs/4_backtest/26_perturbation.ipynb #c0d94a96
+# %% ../../nbs/4_backtest/26_perturbation.ipynb #cf051fb8
 @dataclass(frozen=True)
 class Futures:
     "One past, and what can follow: nothing, or other bars."
@@ -75,7 +75,7 @@ class Futures:
         "Both tables as arrays, a column a row."
         return self.bars.to_numpy().T.copy(), self.other.to_numpy().T.copy()
 
-# %% ../../nbs/4_backtest/26_perturbation.ipynb #e9937f4b
+# %% ../../nbs/4_backtest/26_perturbation.ipynb #39d2838c
 def gone(
     futures: Futures,  # Bars and others
     place: int,  # How many times are known

@@ -6,7 +6,7 @@
 __all__ = ['Work', 'Table', 'ROUNDING', 'Stage', 'StrategyError', 'name_of', 'as_stages', 'with_times', 'check_rows', 'times_of',
            'run_stages', 'Difference', 'values_of', 'equal_bits', 'unlike', 'compare_tables', 'rows_until', 'pair']
 
-# %% ../../nbs/4_backtest/30_stages.ipynb #9f7ff28a
+# %% ../../nbs/4_backtest/30_stages.ipynb #20f959c5
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-# %% ../../nbs/4_backtest/30_stages.ipynb #e5600aa7
+# %% ../../nbs/4_backtest/30_stages.ipynb #8583adc1
 Work = Callable[..., Any]
 
 
@@ -56,7 +56,7 @@ def as_stages(
     work = partial(first.work, **params) if params else first.work
     return [Stage(first.name, work, first.lag + lag), *stages[1:]]
 
-# %% ../../nbs/4_backtest/30_stages.ipynb #3283ec16
+# %% ../../nbs/4_backtest/30_stages.ipynb #fda9e8f6
 Table = pd.Series | pd.DataFrame
 
 
@@ -95,7 +95,7 @@ def times_of(
     several = isinstance(index, pd.MultiIndex) and "time" in index.names
     return index.get_level_values("time") if several else index
 
-# %% ../../nbs/4_backtest/30_stages.ipynb #b8148487
+# %% ../../nbs/4_backtest/30_stages.ipynb #4081e875
 def run_stages(
     stages: Sequence[Stage],  # A chain
     bars: pd.DataFrame,  # Its input
@@ -110,7 +110,7 @@ def run_stages(
         made = made[0] if isinstance(made, tuple) and made else made
         yield made
 
-# %% ../../nbs/4_backtest/30_stages.ipynb #9dcf7a9d
+# %% ../../nbs/4_backtest/30_stages.ipynb #e1e8beef
 ROUNDING = 1e-12  # Differences up to this part of the largest value are called rounding
 
 
@@ -142,7 +142,7 @@ def equal_bits(
         return False
     return bool(np.array_equal(one.view("int64"), other.view("int64")))
 
-# %% ../../nbs/4_backtest/30_stages.ipynb #1af79090
+# %% ../../nbs/4_backtest/30_stages.ipynb #bf6375dd
 def unlike(
     one: np.ndarray,  # Values
     other: np.ndarray,  # As many
@@ -167,7 +167,7 @@ def unlike(
     first = places[0] if exact or not len(beyond) else places[beyond[0]]
     return int(first), float(gaps.max())
 
-# %% ../../nbs/4_backtest/30_stages.ipynb #8550c6b5
+# %% ../../nbs/4_backtest/30_stages.ipynb #ea3b9929
 def compare_tables(
     one: Table,  # Made with all bars
     other: Table,  # Made without some of them
@@ -197,7 +197,7 @@ def compare_tables(
             worst = Difference(here[rows][place], str(name), values[place], match[place], size)
     return worst
 
-# %% ../../nbs/4_backtest/30_stages.ipynb #2562a145
+# %% ../../nbs/4_backtest/30_stages.ipynb #2afdf22b
 def rows_until(
     times: pd.Index,  # Of the rows of a table
     until: pd.Timestamp,  # The last to take

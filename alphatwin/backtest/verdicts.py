@@ -5,14 +5,14 @@
 # %% auto #0
 __all__ = ['tell_apart', 'Counterexample', 'failure', 'Certificate']
 
-# %% ../../nbs/4_backtest/27_verdicts.ipynb #8bbf04f5
+# %% ../../nbs/4_backtest/27_verdicts.ipynb #d63474f5
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-# %% ../../nbs/4_backtest/27_verdicts.ipynb #556d93ea
+# %% ../../nbs/4_backtest/27_verdicts.ipynb #95279926
 def tell_apart(
     one: Any,  # A value
     other: Any,  # Another
@@ -23,7 +23,7 @@ def tell_apart(
     short = f"{one:g}", f"{other:g}"
     return short if short[0] != short[1] else (repr(float(one)), repr(float(other)))
 
-# %% ../../nbs/4_backtest/27_verdicts.ipynb #1553dcf1
+# %% ../../nbs/4_backtest/27_verdicts.ipynb #bebc6e6e
 @dataclass(frozen=True)
 class Counterexample:
     "The first bar at which changing the future changed a value."
@@ -54,7 +54,7 @@ class Counterexample:
         sentence = f"at {self.time} its value {whose}is {one} with all bars, but {other} {when}"
         return f"{self.fault}: {where}{sentence}{reads}{size}"
 
-# %% ../../nbs/4_backtest/27_verdicts.ipynb #b19f9470
+# %% ../../nbs/4_backtest/27_verdicts.ipynb #c94f0ca2
 def failure(
     cut: pd.Timestamp,  # Last bar that was as it was
     future: str,  # What came then: "gone", "other", "same"
@@ -64,7 +64,7 @@ def failure(
     fault = f"fails on {'short history' if future == 'gone' else 'another future'}"
     return Counterexample(cut, cut, "there", f"an error ({error})", future=future, fault=fault)
 
-# %% ../../nbs/4_backtest/27_verdicts.ipynb #288a5083
+# %% ../../nbs/4_backtest/27_verdicts.ipynb #10d481c1
 @dataclass(frozen=True)
 class Certificate:
     "What `certify` found."

@@ -6,7 +6,7 @@
 __all__ = ['Pair', 'TOMORROW', 'HOLES', 'WINDOWS', 'WHOLE', 'ZOO', 'Specimen', 'of_close', 'keep', 'every', 'row', 'as_of',
            'nearest', 'smooth', 'ewm', 'best_window']
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #181d5fa0
+# %% ../../nbs/4_backtest/31_zoo.ipynb #361befc1
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #0eadf380
+# %% ../../nbs/4_backtest/31_zoo.ipynb #a7f7267a
 class Specimen(NamedTuple):
     "A leak and its honest twin."
 
@@ -46,7 +46,7 @@ def keep(
         for name, (leak, twin) in pairs.items()
     ]
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #17618a96
+# %% ../../nbs/4_backtest/31_zoo.ipynb #bc81b826
 def every(
     count: int,  # Keep each so-manieth value
     values: pd.Series,  # Of these
@@ -74,7 +74,7 @@ def as_of(
     joined = pd.merge_asof(bars, news, on="time", direction=direction)
     return pd.Series(joined["news"].to_numpy(), values.index)
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #731f3d90
+# %% ../../nbs/4_backtest/31_zoo.ipynb #2750f059
 TOMORROW = keep(
     "tomorrow",
     {
@@ -95,7 +95,7 @@ TOMORROW = keep(
     },
 )
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #b29aa850
+# %% ../../nbs/4_backtest/31_zoo.ipynb #351d64b3
 def nearest(
     values: pd.Series,  # One a bar
     method: Any,  # "nearest" or "ffill"
@@ -122,7 +122,7 @@ HOLES = keep(
     },
 )
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #4d52bbce
+# %% ../../nbs/4_backtest/31_zoo.ipynb #f49f4dcb
 def smooth(
     values: pd.Series,  # One a bar
     how: str,  # "savgol", "gauss" or "fourier"
@@ -151,7 +151,7 @@ def ewm(
     "Smooth with the past alone."
     return values.ewm(span=5, adjust=False).mean()
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #507cd2b7
+# %% ../../nbs/4_backtest/31_zoo.ipynb #a0bc7138
 WINDOWS = keep(
     "windows",
     {
@@ -171,7 +171,7 @@ WINDOWS = keep(
     },
 )
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #59b1112b
+# %% ../../nbs/4_backtest/31_zoo.ipynb #2c49bc36
 def best_window(
     closes: pd.Series,  # Of one symbol
     so_far: bool,  # Choose each day anew, by what was earned until then
@@ -182,7 +182,7 @@ def best_window(
     best = earned.to_numpy().argmax(axis=1) if so_far else np.full(len(closes), earned.iloc[-1].argmax())
     return pd.Series(targets.to_numpy()[np.arange(len(closes)), best], closes.index)
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #ddf7eac2
+# %% ../../nbs/4_backtest/31_zoo.ipynb #8a447b2f
 WHOLE = keep(
     "whole sample",
     {
@@ -217,5 +217,5 @@ WHOLE = keep(
     },
 )
 
-# %% ../../nbs/4_backtest/31_zoo.ipynb #3f80e77a
+# %% ../../nbs/4_backtest/31_zoo.ipynb #ba96259c
 ZOO = [*TOMORROW, *HOLES, *WINDOWS, *WHOLE]

@@ -6,7 +6,7 @@
 __all__ = ['MONEY', 'DATA', 'OUTSIDE', 'ALL', 'engine', 'rose', 'wild', 'day', 'change', 'held', 'restated', 'revised', 'stamped',
            'Memory', 'table_at_hand']
 
-# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #af88b6bb
+# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #cd45639f
 import warnings
 
 import pandas as pd
@@ -14,7 +14,7 @@ import pandas as pd
 from .zoo import ZOO, Specimen
 from .zoo_of_tables import CALENDARS, PANELS, before, by, month, wide
 
-# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #4a1fd383
+# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #1241f9f4
 def engine(
     bars: pd.DataFrame,  # Bars of one symbol
     fill: str,  # When the engine fills
@@ -63,7 +63,7 @@ def held(
     "Move a decision to the next bar."
     return signal.shift(1).fillna(0.0)
 
-# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #795fc22f
+# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #b61a6a6f
 MONEY = [
     Specimen(name, "account", leak, twin, "money")
     for name, leak, twin in [
@@ -80,7 +80,7 @@ MONEY = [
     ]
 ]
 
-# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #09feccd2
+# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #78ebc3b8
 def restated(
     bars: pd.DataFrame,  # Bars by now
     event: int = 60,  # Bar of the dividend
@@ -119,7 +119,7 @@ DATA = [
     Specimen("stamped too early", "data", lambda b: stamped(b, True), lambda b: stamped(b, False), "data"),
 ]
 
-# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #9d9a3f18
+# %% ../../nbs/4_backtest/33_zoo_of_accounts.ipynb #7ccbf8ce
 class Memory:
     "A rule that computes once, and answers from memory."
 

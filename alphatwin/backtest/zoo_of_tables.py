@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['CALENDARS', 'PANELS', 'by', 'before', 'weekly', 'month', 'wide', 'share', 'chosen', 'calmest', 'gain', 'panel_pairs']
 
-# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #e80eb3a5
+# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #5d4538f1
 from collections.abc import Callable
 from typing import Any
 
@@ -14,7 +14,7 @@ import pandas as pd
 
 from .zoo import Specimen, keep
 
-# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #ddc2aa00
+# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #34265aea
 def by(
     closes: pd.Series,  # One a bar
     what: str,  # "last", "max", "mean"
@@ -51,7 +51,7 @@ def month(
     "Number the months."
     return pd.Series(pd.DatetimeIndex(closes.index).month * 1.0, closes.index)
 
-# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #90058c55
+# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #1d101ab0
 CALENDARS = keep(
     "calendars",
     {
@@ -66,7 +66,7 @@ CALENDARS = keep(
     },
 )
 
-# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #6fee4553
+# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #ebe5703a
 def wide(
     bars: pd.DataFrame,  # Long table of several symbols
 ) -> pd.DataFrame:  # Closes, time x symbol
@@ -89,7 +89,7 @@ def chosen(
     best = np.broadcast_to(np.nan_to_num(score, nan=-np.inf), table.shape).argmax(axis=1)
     return pd.DataFrame(np.eye(table.shape[1])[best], table.index, table.columns)
 
-# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #ceb41906
+# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #40a4274b
 def calmest(
     bars: pd.DataFrame,  # Long table of several symbols
     so_far: bool,  # Use returns until each day
@@ -111,7 +111,7 @@ def gain(
     "Say how far each has come."
     return closes / closes.bfill().iloc[0]
 
-# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #ad2931f7
+# %% ../../nbs/4_backtest/32_zoo_of_tables.ipynb #5a3f8e12
 def panel_pairs() -> dict[str, tuple[Callable[..., Any], Callable[..., Any]]]:  # Leak and twin by name
     "List the leaks of panels."
     return {

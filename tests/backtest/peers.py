@@ -5,6 +5,7 @@ engine's own equity and shares at each close, and the figures that the engine re
 our engine is used in here: sizes come from the other engine's own account, or from prices alone.
 """
 
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -295,6 +296,18 @@ def quietly() -> Iterator[None]:
         yield
 
 
+def import_backtesting() -> tuple[Any, Any]:
+    "Import Backtest and Strategy as outside of a notebook: there, a logo with a random name would enter the page."
+    hidden = {name: os.environ.pop(name) for name in ("JPY_PARENT_PID", "MPLBACKEND") if name in os.environ}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from backtesting import Backtest, Strategy
+    finally:
+        os.environ.update(hidden)
+    return Backtest, Strategy
+
+
 def geometric_sharpe(equity: pd.Series) -> float:
     "backtesting.py's Sharpe ratio: compounded return a year over the compounded deviation a year."
     day = equity / equity.shift(fill_value=CASH) - 1
@@ -310,9 +323,7 @@ def by_backtesting(bars: pd.DataFrame, target: pd.Series, fees: float, fill: str
     All in, or all in short, at the next open is its own way, and left to it. Else each bar is two rows, the
     order is given in the first, filled at its price (`trade_on_close`), and booked before the second.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from backtesting import Backtest, Strategy
+    Backtest, Strategy = import_backtesting()
 
     plain = fill == "next_open" and bool(target.isin([-1.0, 0.0, 1.0]).all())
     late, price = at_fill(bars, target, fill)
@@ -465,9 +476,7 @@ def say_backtesting(
     bars: pd.DataFrame, orders: dict[int, Callable[[Any], object]], **options: Any
 ) -> tuple[pd.DataFrame, pd.Series]:
     "What a strategy orders at each numbered bar: shares and equity at each close, and its statistics."
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from backtesting import Backtest, Strategy
+    Backtest, Strategy = import_backtesting()
     rows: dict[pd.Timestamp, float] = {}
 
     class Small(Strategy):

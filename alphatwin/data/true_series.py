@@ -87,7 +87,7 @@ def valid_extremes() -> dict[str, pd.DataFrame]:  # Name: bars
     try:
         from great_tables.data import sp500
     except ImportError:
-        raise ImportError("the index of 1987 is in great_tables; pip install alphatwin[samples]") from None
+        raise ImportError("the index of 1987 is in great_tables; pip install 'alphatwin[samples]'") from None
     table = sp500.assign(time=pd.DatetimeIndex(sp500["date"]).as_unit("ns")).set_index("time").sort_index()
     index = table[list(COLUMNS)].astype("float64")
     days = pd.DatetimeIndex(["2020-04-16", "2020-04-17", "2020-04-20", "2020-04-21"], name="time").as_unit(

@@ -36,13 +36,12 @@ def other_bars(
     codes = bars.index.codes[0] if isinstance(bars.index, pd.MultiIndex) else np.zeros(len(bars), "int64")
     numbers = [name for name in bars.select_dtypes("float64").columns if name != "split"]
     prices = [name for name in numbers if name in ("open", "high", "low", "close")] or numbers
-    places = [numbers.index(name) for name in prices]
-    values, halved = bars[numbers].to_numpy(), bars[numbers].to_numpy().copy()
-    drawn, factor = np.arange(len(bars)), rng.choice([0.5, 0.5, 2.0, 3.0], len(bars))
+    values, places = bars[numbers].to_numpy(), np.array([numbers.index(name) for name in prices])
+    halved, drawn, factor = values.copy(), np.arange(len(bars)), rng.choice([0.5, 0.5, 2.0, 3.0], len(bars))
     for code in np.unique(codes):
         rows = np.flatnonzero(codes == code)
         drawn[rows] = rng.choice(rows, len(rows))
-        halved[np.ix_(rows, places)] = halve(values[np.ix_(rows, places)])
+        halved[np.ix_(rows, places)] = halve(bars[prices].to_numpy()[rows])
     replaced = np.where(factor[:, None] < 1, halved[drawn], values[drawn] * factor[:, None])
     replaced = np.where((replaced == values).all(axis=1)[:, None], 2 * values, replaced)  # The same again
     other = bars.take(drawn).set_axis(bars.index)
@@ -87,13 +86,6 @@ class Futures:
         return bars
 
     @cached_property
-    def draft(self) -> tuple[np.ndarray, pd.DataFrame, list[int]]:
-        "A table to write futures into, its values, and how many times of it are as they were."
-        values = self.numbers[1].copy()
-        table = pd.DataFrame(values.T, index=self.bars.index, columns=self.bars.columns, copy=False)
-        return values, table, [0]
-
-    @cached_property
     def numbers(self) -> tuple[np.ndarray, np.ndarray]:
         "Both tables as arrays, a column a row."
         return self.bars.to_numpy().T.copy(), self.other.to_numpy().T.copy()
@@ -114,20 +106,8 @@ def changed(
     futures: Futures,  # Bars and others
     place: int,  # How many times are as they were
     until: int | None = None,  # From where on they are as they were again; never, if None
-    fresh: bool = True,  # A table to keep; otherwise the next call writes over it
 ) -> pd.DataFrame:  # All times
     "Put another future in its place."
-    if not fresh and until is None and futures.plain:
-        values, draft, known = futures.draft
-        row, last = int(futures.rank.searchsorted(place)), known[0]
-        values[:, last:row], values[:, row:last] = (
-            futures.numbers[0][:, last:row],
-            futures.numbers[1][:, row:last],
-        )
-        known[0] = row
-        table = draft.copy(deep=False)  # Whoever writes into it gets his own
-        table.attrs = futures.bars.attrs
-        return table
     until = len(futures.times) if until is None else until
     if futures.plain:
         one, other = futures.numbers

@@ -8,7 +8,8 @@ What is timed is the call of each engine up to its equity curve; targets are com
 another engine needs to be told in its own words is prepared before. The final equities are asserted equal
 first. `warm`: one cross of averages on the S&P 500 with fees. `minutes`: the same on 2,000,000 bars.
 `cold`: a new process, from `import` to the first equity. `panel`: many symbols, one account, brought back to
-their weights at every close, with fees. vectorbt runs with both of its engines, by orders and by signals,
+their weights at every close, with fees; tables lie in memory row after row, as `unstack` leaves them, and
+vectorbt is given both layouts. vectorbt runs with both of its engines, by orders and by signals,
 with the records of its trades left uncomputed; its best time is the one that counts. Both engines' averages
 are counted on prices in whole cents (`ties`), where two averages are often exactly equal.
 """
@@ -193,17 +194,21 @@ def panel(symbols: int, length: int) -> tuple[pd.DataFrame, pd.DataFrame]:
     names = pd.Index([f"S{number:03}" for number in range(symbols)], name="symbol")
     index = pd.DatetimeIndex(time_, freq=None)
     moves = 0.008 * rng.normal(size=(length, 1)) + 0.012 * rng.normal(size=(length, symbols))
-    close = pd.DataFrame(50 * np.exp(moves.cumsum(axis=0)), index=index, columns=names)
+    close = 50 * np.exp(moves.cumsum(axis=0))
     weights = 1 + 0.5 * rng.random((length, symbols))
     weights *= 0.9 / weights.sum(axis=1, keepdims=True)
-    return close, pd.DataFrame(weights, index=index, columns=names)
+    table: dict[str, Any] = {
+        "index": index,
+        "columns": names,
+        "copy": False,
+    }  # Row after row, as unstack() does
+    return pd.DataFrame(close, **table), pd.DataFrame(weights, **table)
 
 
-def long_table(close: pd.DataFrame) -> pd.DataFrame:
-    "The same closes as Bars of several symbols."
-    values = close.to_numpy().T.ravel()
-    index = pd.MultiIndex.from_product([close.columns, close.index], names=["symbol", "time"])
-    return pd.DataFrame({name: values for name in ("open", "high", "low", "close")} | {"volume": 1e6}, index)
+def wide_tables(close: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    "The same closes as wide tables (time, symbol): what vectorbt is given too."
+    volume = pd.DataFrame(1e6, index=close.index, columns=close.columns)
+    return {name: close for name in ("open", "high", "low", "close")} | {"volume": volume}
 
 
 def weights_before_fees(close: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -226,19 +231,22 @@ def panel_calls(close: pd.DataFrame, weights: pd.DataFrame) -> dict[str, Call]:
 
     import alphatwin as at
 
-    bars, late = long_table(close), weights.shift()
+    bars, late = wide_tables(close), weights.shift()
     late.iloc[1:] = weights_before_fees(close.to_numpy()[1:], weights.to_numpy()[:-1])
-    late_values = late.to_numpy()
+    by_column = pd.DataFrame(close.to_numpy().copy(order="F"), close.index, close.columns, copy=False)
+    layouts = {"by row": (close, late.to_numpy().copy(order="C"))}
+    layouts["by column"] = (by_column, late.to_numpy().copy(order="F"))
 
     def ours() -> float:
         run = at.backtest(bars, weights, fees=FEES, cash=CASH, fill="next_close", rebalance="every_bar")
         return float(run.equity.iloc[-1])
 
-    def theirs(engine: str) -> Call:
+    def theirs(engine: str, layout: str) -> Call:
+        prices, size = layouts[layout]
         return lambda: float(
             vbt.Portfolio.from_orders(
-                close,
-                size=late_values,
+                prices,
+                size=size,
                 size_type="targetpercent",
                 fees=FEES,
                 init_cash=CASH,
@@ -251,7 +259,8 @@ def panel_calls(close: pd.DataFrame, weights: pd.DataFrame) -> dict[str, Call]:
             .iloc[-1]
         )
 
-    return {"alphatwin": ours} | {f"vectorbt, {engine}": theirs(engine) for engine in ENGINES}
+    ways = [(engine, layout) for engine in ENGINES for layout in layouts]
+    return {"alphatwin": ours} | {f"vectorbt, {e}, {layout}": theirs(e, layout) for e, layout in ways}
 
 
 # ---------------------------------------------------------------- cold, memory, ties
@@ -305,10 +314,10 @@ def memory(symbols: int, length: int) -> dict[str, float]:
 
     few, few_weights = panel(3, 50)
     same: dict[str, Any] = {"fees": FEES, "fill": "next_close", "rebalance": "every_bar"}
-    at.backtest(long_table(few), few_weights, **same)  # Compiled, imported
+    at.backtest(wide_tables(few), few_weights, **same)  # Compiled, imported
     close, weights = panel(symbols, length)
-    bars = long_table(close)
-    size = int(bars.to_numpy().nbytes + weights.to_numpy().nbytes)
+    bars = {name: table.copy() for name, table in wide_tables(close).items()}
+    size = int(sum(table.to_numpy().nbytes for table in [*bars.values(), weights]))
     del close
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     run = at.backtest(bars, weights, **same)

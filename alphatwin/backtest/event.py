@@ -183,11 +183,14 @@ def event_backtest(
     collecting = gc.isenabled()
     try:
         gc.disable()  # A walk leaves no cycles behind, and looking for them takes a third of its time
-        walk(desk, decide)
-    except ValueError:
-        check_closes(desk, curves_of(desk, desk.bar)[2])  # Was the account ruined before?
-        raise
+        try:
+            walk(desk, decide)
+            result = result_of(desk, bars)
+        except ValueError:
+            check_closes(desk, curves_of(desk, desk.bar)[2])  # Was the account ruined before?
+            raise
+        del desk, decide  # What is thrown away need not be searched for cycles
+        return result
     finally:
         if collecting:
             gc.enable()
-    return result_of(desk, bars)

@@ -11,7 +11,7 @@ export PYTHONHASHSEED := 0
 export SOURCE_DATE_EPOCH := 315532800
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help core dev episode verify doctor test check lab site preview export run readme fresh notebooks pytest browser sync clean types lint links lock bench
+.PHONY: help core dev episode verify doctor test check lab site preview export run readme fresh notebooks pytest coverage browser sync clean types lint links lock bench
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -51,7 +51,7 @@ run: export ## Execute all notebooks and write their outputs, receipts and READM
 
 check: lint types sync clean pytest-fast ## The fast part: lint, types, sync, clean, quick tests
 
-test: dev ## Everything: notebooks, tests, coverage, sync, clean, types, lint, links, site
+test: dev ## Everything: notebooks, tests, sync, clean, types, lint, links, site
 	@$(BIN)/python tools/test.py
 
 lint: dev ## Lint and format check of notebooks and code
@@ -73,7 +73,10 @@ notebooks: dev ## Run every notebook as a test (nbdev_test)
 fresh: dev ## Re-execute every notebook and prove that the committed outputs are fresh
 	@$(BIN)/python -m alphatwin_book.execute --check
 
-pytest: dev ## The tests of the package, with coverage
+pytest: dev ## The tests of the package
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -rs
+
+coverage: dev ## The same, counting the lines that they reach: takes half as long again
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term -rs
 
 pytest-fast: dev

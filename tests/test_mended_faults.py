@@ -171,6 +171,7 @@ def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[request
         yield closed(taken.getsockname()[1])
 
 
+@pytest.mark.slow
 def test_without_a_network_every_symbol_says_so(nowhere: requests.Session, refusal: Refusal) -> None:
     for symbol in ("SPY", "QQQ", "IWM", "DIA"):
         sentence = refusal(at.SourceError, at.load, symbol, source="yahoo", session=nowhere)

@@ -41,6 +41,7 @@ CHEATING: dict[str, Callable[[pd.DataFrame], pd.Series | pd.DataFrame]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HONEST)
 @pytest.mark.parametrize("cuts", [None, 64, 5])
 def test_honest_functions_pass(name: str, cuts: int | None, market: Market) -> None:
@@ -57,6 +58,7 @@ def test_cheating_functions_fail(name: str, cuts: int | None, market: Market) ->
     assert not proof.ok and "sees the future" in str(proof.counterexample)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(data=st.data(), length=st.integers(3, 25))
 def test_a_peek_at_one_bar_is_found_where_it_is(market: Market, data: st.DataObject, length: int) -> None:

@@ -151,6 +151,7 @@ def test_no_rule_hides_behind_the_list() -> None:
     assert hidden <= parts, hidden - parts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_certified(name: str, market: Market) -> None:
     rule, which = CASES[name]
@@ -160,6 +161,7 @@ def test_certified(name: str, market: Market) -> None:
     assert proof.futures == ("gone", "other") and proof.cuts >= 48
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_the_same_rule_a_bar_early_is_refused(name: str, market: Market) -> None:
     "So the certificate above is not given to everything."

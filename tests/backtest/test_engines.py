@@ -140,12 +140,14 @@ def books_balance(result: at.Result) -> None:
 SEEDS = st.integers(0, 2**32 - 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=800)
 @given(seed=SEEDS)
 def test_both_engines_agree_whatever_the_small_print(seed: int) -> None:
     compare(*random_world(seed))
 
 
+@pytest.mark.slow
 @settings(max_examples=500)
 @given(seed=SEEDS)
 def test_both_engines_agree_on_the_plain_road(seed: int) -> None:
@@ -154,6 +156,7 @@ def test_both_engines_agree_on_the_plain_road(seed: int) -> None:
     compare(bars, target, rules)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(seed=SEEDS)
 def test_the_two_roads_give_the_same(seed: int, monkeypatch_session: pytest.MonkeyPatch) -> None:
@@ -179,6 +182,7 @@ def monkeypatch_session() -> pytest.MonkeyPatch:
 prices = st.integers(1, 12).map(float)
 
 
+@pytest.mark.slow
 @settings(max_examples=400)
 @given(
     rows=st.lists(
@@ -231,6 +235,7 @@ def test_among_the_wild_markets_some_ruin_and_some_do_not(table: Callable[..., p
     assert compare(bars, pd.Series(-1.0, index=bars.index), {}) is None
 
 
+@pytest.mark.slow
 def test_the_random_worlds_reach_every_corner() -> None:
     reasons, roads, ruined = set(), set(), 0
     for seed in range(300):
@@ -245,6 +250,7 @@ def test_the_random_worlds_reach_every_corner() -> None:
     assert roads == {True, False} and ruined
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", FILLS)
 @pytest.mark.parametrize("rebalance", [*REBALANCES, 0.05])
 def test_both_engines_agree_on_twenty_years(fill: str, rebalance: "str | float", spx: pd.DataFrame) -> None:

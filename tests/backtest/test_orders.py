@@ -91,6 +91,7 @@ def told(order: Order, path: list[float]) -> float | None:
     return None
 
 
+@pytest.mark.slow
 @settings(max_examples=1_500)
 @given(bars(), st.sampled_from(["limit", "stop", "stop_limit"]), st.sampled_from([-1.0, 1.0]), ticks, ticks)
 def test_filled_only_by_what_every_path_agrees_on(

@@ -54,6 +54,7 @@ def agree(peer: str, bars: pd.DataFrame, target: pd.Series, fees: float, fill: s
         assert run.own[name] == pytest.approx(value, rel=1e-9), f"{peer}'s own {name}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fill", ["next_open", "same_close"])
 @pytest.mark.parametrize("fees", FEES)
 @pytest.mark.parametrize("rule", sorted(peers.RULES))
@@ -61,10 +62,12 @@ def test_the_s_and_p_500(peer: str, rule: str, fees: float, fill: str, spx: pd.D
     agree(peer, spx, peers.RULES[rule](spx), fees, fill)
 
 
+@pytest.mark.slow
 def test_the_next_close(peer: str, spx: pd.DataFrame) -> None:
     agree(peer, spx, peers.mixture(spx), 0.002, "next_close")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fees", FEES)
 @pytest.mark.parametrize("rule", ["buy and hold", "cross of averages", "mixture, positions resized"])
 def test_apple(peer: str, rule: str, fees: float) -> None:
@@ -72,6 +75,7 @@ def test_apple(peer: str, rule: str, fees: float) -> None:
     agree(peer, bars, peers.RULES[rule](bars), fees, "next_open")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("fees", FEES)
 def test_any_target_short_ones_and_reversals_included(peer: str, seed: int, fees: float) -> None:

@@ -68,6 +68,7 @@ def test_figures_do_not_stay_open(rule: at.Result) -> None:
     assert plt.get_fignums() == before
 
 
+@pytest.mark.slow
 def test_figures_are_transparent_and_repeat_byte_for_byte(rule: at.Result, held: pd.Series) -> None:
     def drawn() -> list[bytes]:
         made = []

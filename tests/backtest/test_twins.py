@@ -138,6 +138,7 @@ def assert_same(slow: Any, fast: Any, where: Any) -> int:
 BLOCKS = [pytest.param(0), *(pytest.param(number, marks=pytest.mark.slow) for number in range(1, 10))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", BLOCKS)
 def test_random_markets(block: int) -> None:
     fills = ruined = 0
@@ -152,6 +153,7 @@ def test_random_markets(block: int) -> None:
     assert fills > 5_000 and ruined < 25  # They do trade, and few are ruined
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", range(2))
 def test_random_markets_against_the_reference(block: int) -> None:
     for seed in range(10_000 + 100 * block, 10_100 + 100 * block):
@@ -228,6 +230,7 @@ def decided(markets: dict[str, pd.DataFrame]) -> dict[str, Any]:
     return targets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*STRATEGIES, "combine", "vote"])
 @pytest.mark.parametrize("fees", FEES)
 def test_every_strategy_under_every_cost(

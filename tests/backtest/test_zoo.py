@@ -55,6 +55,7 @@ def test_how_many_leaks_and_twins() -> None:
     assert all(word in names for word in wanted.split(",")), names
 
 
+@pytest.mark.slow
 def test_no_honest_rule_is_accused(measured: pd.DataFrame) -> None:
     accused = measured[measured["accused"]]
     assert accused.empty, accused[["detector", "name"]].to_numpy().tolist()
@@ -80,6 +81,7 @@ def test_accounts_and_data_have_their_own_detectors(measured: pd.DataFrame) -> N
     assert len(outside) and not outside["found"].any()  # Shown as missed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", FUNCTIONS, ids=lambda one: one.name)
 def test_the_default_certificate(one: Specimen) -> None:
     bars = given(one)
@@ -100,6 +102,7 @@ def test_without_a_future_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     assert before - MISSED["future gone"] and found_by(DETECTORS["future gone"], some) == set()
 
 
+@pytest.mark.slow
 def test_without_another_future(monkeypatch: pytest.MonkeyPatch) -> None:
     some = [*FUNCTIONS[::6], *(one for one in FUNCTIONS if one.name == "before a fall")]
     before = found_by(DETECTORS["another future"], some)
@@ -122,6 +125,7 @@ def test_without_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found_by(DETECTORS["certificate: both"], some) == set()
 
 
+@pytest.mark.slow
 def test_without_the_quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
     "The quick look may only say `the same` where the careful one would."
     some = FUNCTIONS[::6]
@@ -132,6 +136,7 @@ def test_without_the_quick_look(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found_by(DETECTORS["certificate: both"], some) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "blunt", "zoo"),
     [
@@ -144,6 +149,7 @@ def test_without_the_rule(name: str, blunt: Callable[..., bool], zoo: list[Speci
     assert found_by(blunt, zoo) == set()
 
 
+@pytest.mark.slow
 def test_without_noise_after_the_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     class Still:
         def uniform(self, low: float, high: float, count: int) -> np.ndarray:

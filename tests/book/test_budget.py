@@ -233,6 +233,7 @@ def imported(module: Path) -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_arrows_point_down_the_stages() -> None:
     for module in (ROOT / "alphatwin").rglob("*.py"):
         parts = module.relative_to(ROOT / "alphatwin").parts

@@ -36,6 +36,7 @@ def test_importing_loads_nothing_heavy() -> None:
     assert loaded == "[]"
 
 
+@pytest.mark.slow
 def test_the_first_ten_lines_load_no_plotting_and_no_statistics() -> None:
     code = (
         "import sys, alphatwin as at; b = at.load('SPX'); at.backtest(b, at.sma_cross(b)).summary(); "
@@ -77,6 +78,7 @@ def test_the_names_of_the_design_are_there() -> None:
         assert name in dir(at), name
 
 
+@pytest.mark.slow
 def test_backtest_is_a_package_and_a_call_in_any_order_of_imports() -> None:
     call = "b = at.load('SPX', end='1999-03-01'); assert at.backtest(b, at.buy_and_hold(b)).equity.iloc[-1] > 0; "
     for before in (
@@ -87,6 +89,7 @@ def test_backtest_is_a_package_and_a_call_in_any_order_of_imports() -> None:
         assert python(f"import alphatwin as at; {before}{call}print('ok')") == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [[], ["--clean"]], ids=["export", "clean"])
 def test_exporting_and_cleaning_change_nothing(arguments: list[str]) -> None:
     done = subprocess.run(
@@ -95,6 +98,7 @@ def test_exporting_and_cleaning_change_nothing(arguments: list[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_sync_notices_an_edited_module(tmp_path: Path) -> None:
     "The check itself: one edited line is found, and the tree is left as it was."
     import shutil

@@ -453,6 +453,7 @@ def program(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([str(PROGRAM), "data", *words], capture_output=True, text=True, cwd=cwd)
 
 
+@pytest.mark.slow
 def test_the_program(tmp_path: Path) -> None:
     at.load("IBM", start="2013").to_csv(tmp_path / "IBM.csv")
     done = program("update", "IBM.csv", "NONE.csv", "--source", "csv", "--folder", "here", cwd=tmp_path)

@@ -266,6 +266,7 @@ histories = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(histories, st.integers(1, 24), st.sampled_from(["before", "close"]))
 def test_returns_do_not_depend_on_what_comes_later(
     history: list[tuple[float, float, float]], cut: int, rule: str

@@ -287,6 +287,7 @@ CHANGES = st.lists(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(changes=CHANGES, doubled=st.lists(st.integers(0, 251), max_size=4), seed=st.integers(0, 9))
 def test_nothing_is_lost_and_the_second_run_changes_nothing(
@@ -314,6 +315,7 @@ def test_nothing_is_lost_and_the_second_run_changes_nothing(
         assert all((row, column) in named for row in origin["row"][differs])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_each_step_is_final_after_the_bars_that_it_declares(aapl: pd.DataFrame, seed: int) -> None:
     "On a live feed the same cleaning says the same, `later` bars behind."
@@ -337,6 +339,7 @@ def test_each_step_is_final_after_the_bars_that_it_declares(aapl: pd.DataFrame, 
         )
 
 
+@pytest.mark.slow
 def test_valid_extremes_are_not_touched() -> None:
     "October 2008, the closed exchange of September 2001, and Black Monday."
     for symbol in ("SPX", "IXIC", "AAPL", "IBM", "MSFT", "GOOG", "FB"):

@@ -128,6 +128,7 @@ def test_start_and_end_are_inclusive(web: Web) -> None:
     assert load_crypto("BTC/USDT", "2024-01-10", "2024-12-31", **door(web)).index.day.tolist() == [10]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 3, 5, 10, 11, 1000])
 def test_pages_of_any_size_give_the_same_table(web: Web, limit: int) -> None:
     whole = load_crypto("BTC/USDT", "2024-01-01", **door(web))
@@ -280,6 +281,7 @@ REFUSED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("bad", "words", "times"), REFUSED)
 def test_what_is_no_table_of_candles_is_refused(
     web: Web, refusal: Refusal, bad: Answer, words: list[str], times: int

@@ -150,6 +150,7 @@ def found_by(findings: pd.DataFrame) -> set[tuple[str, str]]:
     return set(zip(findings["check"], findings["column"], strict=True))
 
 
+@pytest.mark.slow
 def test_rules_speak_of_the_columns_that_are_listed_for_them(tmp_path: Path) -> None:
     seen: set[tuple[str, str]] = set()
     for number, (name, fault) in enumerate(all_faults().items()):

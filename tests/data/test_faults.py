@@ -107,6 +107,7 @@ def test_usual_is_the_median_of_the_sixty_three_moves_before() -> None:
     assert Sheet(bars).usual(5) == Sheet(bars).usual(64) == pytest.approx(0.03)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_same_seed_plants_the_same_and_the_true_table_stays(name: str) -> None:
     bars = true_table(name)
@@ -143,6 +144,7 @@ def test_what_is_not_named_is_true(name: str) -> None:
         assert np.isin(missing, planted.moment).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_short_way_to_the_checks_is_the_same_as_the_long_one(name: str) -> None:
     "`table()` spares the way through pandas; what the rules say must not depend on it."

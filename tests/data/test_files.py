@@ -201,6 +201,7 @@ def year() -> pd.DataFrame:
     return at.load("IBM", start="2005-01-01", end="2006-12-31")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["{symbol}_{field}", "{field} {symbol}", "{symbol}.{field}", "{field}-{symbol}"]
 )

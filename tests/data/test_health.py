@@ -191,6 +191,7 @@ def test_an_empty_long_table_is_refused(refusal) -> None:  # type: ignore[no-unt
     refusal(ValueError, survey, long_table(A=random_bars(1, 30)).iloc[:0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adjust", [{}, {"adjust": "raw"}, {"adjust": "all"}])
 def test_one_series_has_one_verdict(adjust: dict[str, str]) -> None:
     "With the same words, `survey` and `validate` judge the same table."
@@ -330,6 +331,7 @@ def samples() -> Survey:
     return survey(at.samples()["symbol"].tolist(), "XNYS")
 
 
+@pytest.mark.slow
 def test_every_sample_is_on_the_page(samples: Survey) -> None:
     catalogue = at.samples()
     assert samples.table["symbol"].tolist() == catalogue["symbol"].tolist()

@@ -268,6 +268,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", all_faults())
 def test_every_fault_keeps_its_bounds(name: str, tallies: dict[str, Tally]) -> None:
     row = summarise(tallies).loc[name]
@@ -296,6 +297,7 @@ def test_every_rule_has_a_fault_that_it_is_there_for() -> None:
     assert {rule for rule, faults in GUARDS.items() if not faults} == ELSEWHERE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", sorted(set(GUARDS) - ELSEWHERE))
 def test_a_rule_that_sleeps_is_noticed(
     rule: str, tallies: dict[str, Tally], monkeypatch: pytest.MonkeyPatch

@@ -479,6 +479,7 @@ def test_merging_is_replacing_what_the_download_covers(seed: int) -> None:
     assert (len(change.moved) + len(change.added) + len(change.gone) == 0) == (kind == "unchanged")
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10_000))
 @settings(max_examples=8)
 def test_the_past_never_changes(tmp_path_factory: pytest.TempPathFactory, seed: int) -> None:
@@ -610,6 +611,7 @@ def test_the_source_is_registered(evenings: Lake) -> None:
     assert str(evenings.folder) not in json.dumps(at.loaded()), "the ledger names no folder of this machine"
 
 
+@pytest.mark.slow
 def test_the_answer_does_not_depend_on_the_time_zone(evenings: Lake) -> None:
     code = (
         f"from alphatwin.data.lake import Lake; lake = Lake({str(evenings.folder)!r});"
@@ -663,6 +665,7 @@ def start(script: str, *words: object) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.slow
 def test_a_killed_writer_leaves_the_old_or_the_new_version_whole(lake: Lake) -> None:
     "One program starts a writer again and again; each promises a number once it is written, and is killed."
     rng, last, left = random.Random(5), 0, 0
@@ -717,6 +720,7 @@ DAYS = """
 """
 
 
+@pytest.mark.slow
 def test_two_writers_at_once_lose_nothing(lake: Lake) -> None:
     begin = time.time() + 2.5
     both = [start(DAYS, lake.folder, first, begin) for first in (0, 1)]

@@ -232,6 +232,7 @@ def test_moves_overnight(market: Market) -> None:
 # -- recall -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "least"),
     [(1.1, 0.6), (1.2, 0.85), (1.35, 0.9), (1.5, 0.9), (1.8, 0.9), (7.8, 0.9), (110, 0.9)],
@@ -250,6 +251,7 @@ def test_blocks_in_another_currency(factor: float, least: float, closes: bool) -
     assert exact / 60 >= (least - 0.35 if closes and factor < 1.2 else least - 0.1 if closes else least)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("factor", "least"), [(10.0, 0.75), (100.0, 0.93), (1000.0, 0.93)])
 @pytest.mark.parametrize("power", [-1, 1])
 def test_volumes_in_another_unit(factor: float, least: float, power: int) -> None:

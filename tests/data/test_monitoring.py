@@ -135,6 +135,7 @@ def test_a_record_without_faults_is_no_promise() -> None:
         assert not table["drift_alarm"].any()
 
 
+@pytest.mark.slow
 @given(
     faulty=st.lists(st.integers(0, 40), min_size=8, max_size=30),
     rows=st.integers(40, 400),
@@ -150,6 +151,7 @@ def test_an_alarm_is_what_passes_the_limit(faulty: list[int], rows: int, chance:
         assert binom.sf(most, row.rows, row.centre) <= RISK < binom.sf(most - 1, row.rows, row.centre)
 
 
+@pytest.mark.slow
 @given(faulty=st.lists(st.integers(0, 30), min_size=10, max_size=40), cut=st.integers(7, 39))
 def test_the_future_changes_nothing(faulty: list[int], cut: int) -> None:
     whole, part = control_chart(counted(faulty)).table, control_chart(counted(faulty[:cut])).table
@@ -212,6 +214,7 @@ def test_a_slow_rise_is_heard_by_the_sum_first() -> None:
     assert drift < chart < 30 and drift < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rows", "share"), [(21, 0.01), (100, 0.01), (400, 0.02), (2000, 0.002)])
 def test_false_alarms_are_those_of_the_binomial(rows: int, share: float) -> None:
     "Months in control: the limits that were drawn, asked with the true share, say how many alarms to expect."

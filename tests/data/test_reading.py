@@ -128,6 +128,7 @@ def test_a_number_is_read_by_the_rule_to_its_end(text: str, mark: str, plain: st
     assert plain_number(text, mark) == plain
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 @settings(max_examples=100)
 def test_numbers_come_back_to_the_last_bit_with_either_mark(values: list[float]) -> None:
@@ -136,6 +137,7 @@ def test_numbers_come_back_to_the_last_bit_with_either_mark(values: list[float])
         assert read_numbers(texts.str.replace(".", mark), mark).tolist() == values
 
 
+@pytest.mark.slow
 @given(st.integers(0, 10**12), st.integers(0, 99), st.sampled_from([".", ","]))
 @settings(max_examples=100)
 def test_thousands_come_back(whole: int, cents: int, mark: str) -> None:
@@ -228,6 +230,7 @@ DRESSES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dress", DRESSES)
 def test_every_dress_gives_the_same_bars(dress: str, tmp_path: Path) -> None:
     plain = at.load(str(put(tmp_path, SOUND, "plain.csv")), source="csv")
@@ -438,6 +441,7 @@ def test_a_giant_line_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
         assert "longer than 4,000,000 bytes" in faults["why"].item() and len(faults["text"].item()) <= 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sparse", "gzip", "sparse with a header"])
 def test_a_file_of_one_line_needs_no_memory(kind: str, tmp_path: Path) -> None:
     path, size = tmp_path / ("line.csv.gz" if kind == "gzip" else "line.csv"), 300_000_000
@@ -519,6 +523,7 @@ IRREGULAR: list[tuple[int, Callable[[str], str]]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("wanted", "spoil"), IRREGULAR)
 def test_what_is_irregular_leaves_the_fast_road_and_is_named(
     wanted: int, spoil: Callable[[str], str], tmp_path: Path
@@ -708,6 +713,7 @@ CELLS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(
     st.lists(st.lists(CELLS, max_size=5), max_size=7),
     st.sampled_from([",", ";", "\t", "|", ":"]),
@@ -722,6 +728,7 @@ def test_fuzz_tables(
     attempt(put(tmp_path_factory.getbasetemp(), content, "fuzz_tables.csv"))
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(sorted(DRESSES)),
     st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=6),

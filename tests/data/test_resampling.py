@@ -115,6 +115,7 @@ def test_a_split_within_a_period_is_taken_out_of_it() -> None:
     assert (month["split"], month["close"]) == (2.0, 44.86)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("to", PERIODS)
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0, 0.1, np.nan]), min_size=80, max_size=80), st.integers(0, 9))
 def test_adjusting_before_or_after_is_the_same(to: str, split: list[float], seed: int) -> None:

@@ -37,6 +37,7 @@ def spoil(seed: int) -> Table:
     return Table(time, columns, calendar=rng.choice(["XNYS", None]), may_be_negative=rng.random() < 0.3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_fast_and_plain_agree_on_spoilt_tables(part: int) -> None:
     seen, gaps_seen = 0, 0

@@ -45,6 +45,7 @@ def one_by_one(long: pd.DataFrame, calendar: str | None) -> tuple[np.ndarray, pd
     return np.concatenate(list(masks.values())), pd.DataFrame(counts, index=COUNTED).T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calendar", ["XNYS", None])
 @pytest.mark.parametrize("workers", [1, 2, 5])
 def test_all_at_once_is_one_by_one(calendar: str | None, workers: int) -> None:

@@ -127,6 +127,7 @@ def test_without_a_calendar_nothing_is_said_about_days() -> None:
     assert accused(moved, calendar=None) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("symbol", at.samples()["symbol"])
 def test_the_samples_are_where_they_belong(symbol: str) -> None:
     said = accused(at.load(symbol))

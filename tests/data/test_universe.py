@@ -49,6 +49,7 @@ def test_both_ends_are_in(day: str, expected: list[str]) -> None:
 spans = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 15), st.booleans()), max_size=4)
 
 
+@pytest.mark.slow
 @given(st.lists(spans, min_size=1, max_size=4))
 def test_any_table_says_the_same_read_slowly(histories: list[list[tuple[int, int, bool]]]) -> None:
     start, rows = pd.Timestamp("2020-01-01"), []

@@ -118,6 +118,7 @@ def test_rounding_is_not_a_fault(year: pd.DataFrame) -> None:
     assert not at.validate(year).ok
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(places=st.dictionaries(st.integers(0, 251), st.sampled_from(["nan", "zero", "idle"]), max_size=30))
 def test_any_number_of_faults_and_the_score(aapl: pd.DataFrame, places: dict[int, str]) -> None:

@@ -115,6 +115,7 @@ def test_history_has_every_row_of_every_file(lake: Lake) -> None:
     assert table["until"].dt.day.fillna(0).tolist() == [4, 0, 4, 0, 4, 0, 0]
 
 
+@pytest.mark.slow
 def test_history_answers_for_every_moment(tmp_path: Path) -> None:
     rng, lake = np.random.default_rng(8), Lake(tmp_path)
     moments = [f"2025-01-01 12:{minute:02d}" for minute in range(25)]
@@ -252,6 +253,7 @@ FORBIDDEN = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("text", "reason"), FORBIDDEN, ids=[text[:40] for text, _ in FORBIDDEN])
 def test_a_question_changes_nothing_and_sees_nothing_else(
     lake: Lake, tmp_path: Path, text: str, reason: str, refusal: Refusal

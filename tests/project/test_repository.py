@@ -22,6 +22,7 @@ SCHEMAS = {
 PAGES = ["CONTRIBUTING.md", "SECURITY.md", "deploy/README.md"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_files_fit_their_schema(root: Path, lint: Lint, schema: str) -> None:
     done = lint("check-jsonschema", "--builtin-schema", schema, *SCHEMAS[schema])
@@ -34,6 +35,7 @@ def test_every_form_is_checked(root: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_schema_finds_a_planted_fault(root: Path, lint: Lint, tmp_path: Path) -> None:
     bad = tmp_path / "bug.yml"
     bad.write_text(

@@ -54,12 +54,14 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linter", LINTERS)
 def test_linter_is_content(root: Path, lint: Lint, linter: str) -> None:
     done = lint(linter, *LINTERS[linter], *(path_of(root, name) for name in NAMES))
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("linter", LINTERS)
 def test_linter_finds_a_planted_fault(root: Path, lint: Lint, linter: str, tmp_path: Path) -> None:
     right, wrong = FAULTS[linter]
@@ -71,6 +73,7 @@ def test_linter_finds_a_planted_fault(root: Path, lint: Lint, linter: str, tmp_p
     assert lint(linter, *LINTERS[linter], bad).returncode != 0
 
 
+@pytest.mark.slow
 def test_dependabot_file_is_valid(root: Path, lint: Lint) -> None:
     done = lint(
         "check-jsonschema", "--builtin-schema", "vendor.dependabot", root / ".github" / "dependabot.yml"

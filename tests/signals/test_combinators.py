@@ -61,6 +61,7 @@ MANY: dict[str, Rule] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ONE)
 def test_no_strategy_sees_the_future(name: str, market: Market) -> None:
     rule, params = ONE[name]
@@ -72,6 +73,7 @@ def test_no_strategy_sees_the_future(name: str, market: Market) -> None:
     assert target.dtype == "float64" and target.name == "target" and target.any()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MANY)
 def test_no_strategy_on_many_symbols_sees_the_future(name: str, panel: Panel) -> None:
     rule, params = MANY[name]
@@ -84,6 +86,7 @@ def test_no_strategy_on_many_symbols_sees_the_future(name: str, panel: Panel) ->
     assert weights.to_numpy().any() and not weights.where(~listed, 0.0).to_numpy().any()
 
 
+@pytest.mark.slow
 def test_a_pair_does_not_see_the_future(panel: Panel) -> None:
     bars = panel(5, 2, 150)  # S1 is listed later
     proof = at.certify(pairs_zscore, bars, cuts=None, window=15, entry=1.0)
@@ -192,6 +195,7 @@ def test_for_each_shares_among_the_listed(panel: Panel) -> None:
     assert list(weights.columns) == list(bars.index.unique(0)) and count.nunique() > 2
 
 
+@pytest.mark.slow
 def test_multi_says_what_each_contributes(market: Market, panel: Panel) -> None:
     bars = market(3, 200)
     book = multi(

@@ -191,6 +191,7 @@ def same_bits(one: pd.Series | pd.DataFrame, other: pd.Series | pd.DataFrame) ->
     return one.to_numpy().tobytes() == other.to_numpy().tobytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_indicator_sees_the_future(name: str, seed: int, market: Market) -> None:
@@ -198,6 +199,7 @@ def test_no_indicator_sees_the_future(name: str, seed: int, market: Market) -> N
     assert found.ok and found.cuts == 60, found.counterexample
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BARS)
 def test_no_panel_sees_the_future(name: str, market: Market) -> None:
     long = pd.concat({"AAA": market(1, 30), "BBB": market(2, 22)}, names=["symbol", "time"])
@@ -225,6 +227,7 @@ def test_a_panel_is_its_columns(name: str) -> None:
                     assert same_bits(whole[output, names[symbol]], alone[output])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 def test_a_long_table_is_its_symbols(name: str, market: Market) -> None:
     if name == "rolling_beta":
@@ -289,6 +292,7 @@ def test_a_hole_in_a_long_table_is_refused_by_symbol(name: str, market: Market, 
     assert sentence.startswith("BBB: ") and str(long.index[45][1]) in sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ALL)
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6, 7])
 def test_few_bars(name: str, length: int, market: Market) -> None:

@@ -72,6 +72,7 @@ def test_bollinger_written_out(seed: int, window: int, width: float, short: bool
     assert set(out) == ({-1, 0, 1} if short else {0, 1})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("last", "first"), [(1, 3), (2, 1), (5, 5)])
 @pytest.mark.parametrize(("name", "symbol"), [("XNYS", "SPX"), ("XETR", "SPX")])
 def test_the_turn_of_the_month_as_the_exchange_has_it(name: str, symbol: str, last: int, first: int) -> None:

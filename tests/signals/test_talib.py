@@ -101,12 +101,14 @@ def agree(name: str, window: tuple[int, ...], bars: pd.DataFrame) -> None:
         np.testing.assert_allclose(value, peer, rtol=1e-8, atol=slack * 1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "window"), CASES)
 @pytest.mark.parametrize("symbol", SYMBOLS)
 def test_on_real_markets(name: str, window: tuple[int, ...], symbol: str) -> None:
     agree(name, window, at.load(symbol).sort_index())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "window"), CASES)
 @pytest.mark.parametrize(("seed", "length"), RANDOM)
 def test_on_random_markets(
@@ -115,6 +117,7 @@ def test_on_random_markets(
     agree(name, window, market(seed, length))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "window"), CASES)
 @pytest.mark.parametrize("seed", range(8))
 def test_on_markets_in_whole_numbers(name: str, window: tuple[int, ...], seed: int, market: Market) -> None:

@@ -42,6 +42,7 @@ def test_every_bar_against_fractions(data: st.DataObject, ticks: list[int], fast
         assert above[bar] == (one > other) and equal[bar] == (one == other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fast", "slow"), [(2, 5), (20, 100)])
 def test_two_million_bars(fast: int, slow: int) -> None:
     "No wrong bar of ours; the peers' are the reason why the tick is an argument."

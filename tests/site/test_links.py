@@ -94,5 +94,6 @@ def test_command_reports_and_fails(tmp_path: Path, capsys: pytest.CaptureFixture
     assert links.main([str(tmp_path / "nowhere")]) == 1
 
 
+@pytest.mark.slow
 def test_the_built_site_is_whole(site: Path) -> None:
     assert [str(p) for p in check_site(site)] == []

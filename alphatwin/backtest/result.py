@@ -113,7 +113,7 @@ class Result:
 
     def plot(self, benchmark: pd.Series | None = None) -> "Figure":
         "Draw the equity and the drawdown, beside the returns of a benchmark where one is given."
-        from alphatwin.backtest.tearsheet import equity_figure
+        from alphatwin.backtest.curves import equity_figure
 
         return equity_figure(self, benchmark)
 

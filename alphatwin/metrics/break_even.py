@@ -36,12 +36,13 @@ def before_costs(
 # %% ../../nbs/3_metrics/23_break_even.ipynb #857f3ebb
 def cost_curve(
     parts: pd.DataFrame,  # Of `before_costs`
-    costs: "Sequence[float] | np.ndarray",  # In basis points of the value traded
+    costs: Sequence[float],  # In basis points of the value traded
 ) -> pd.Series:  # Total return at each cost, as a fraction; -1 where nothing is left
     "Return what would have been earned at other costs."
     gross, traded = (parts[name].to_numpy() for name in ("gross", "traded"))
-    totals = [float(np.prod(np.maximum(1 + gross - cost / 1e4 * traded, 0.0)) - 1) for cost in costs]
-    return pd.Series(totals, pd.Index(costs, dtype="float64", name="basis points"), name="total_return")
+    totals = np.array([np.prod(np.maximum(1 + gross - cost / 1e4 * traded, 0.0)) - 1 for cost in costs])
+    at_cost = pd.Index(np.array(costs, dtype="float64"), name="basis points")
+    return pd.Series(totals, at_cost, name="total_return")
 
 # %% ../../nbs/3_metrics/23_break_even.ipynb #db82da31
 def break_even_cost(
@@ -54,7 +55,7 @@ def break_even_cost(
     if not traded.any():
         return float("nan")
     if (gross <= -1).any():
-        raise ValueError(f"at {parts.index[np.argmax(gross <= -1)]} everything is lost before any cost")
+        raise ValueError(f"at {parts.index[int(np.argmax(gross <= -1))]} everything is lost before any cost")
 
     def growth(cost: float) -> float:
         return float(np.log1p(gross - cost * traded).sum())

@@ -22,10 +22,8 @@ def held_range(
         raise ValueError(f"bars have no column {gone[0]!r}; excursions need highs and lows")
     if fill not in ("next_open", "next_close", "same_close"):
         raise ValueError(f"fill must be next_open, next_close or same_close, got {fill!r}")
-    grown = np.ones(len(bars))
-    if "split" in bars:
-        splits = bars["split"].to_numpy(dtype="float64")
-        grown = np.cumprod(np.where(splits > 0, splits, 1.0))
+    splits = bars["split"].to_numpy(dtype="float64") if "split" in bars else np.ones(len(bars))
+    grown = np.cumprod(np.where(splits > 0, splits, 1.0))
     low, high = (bars[name].to_numpy(dtype="float64") * grown for name in ("low", "high"))
     return low, high, grown
 
@@ -38,7 +36,7 @@ def excursions(
     "Return how far each trade went against its holder and in favour, at most."
     if isinstance(bars.index, pd.MultiIndex):
         parts = [
-            excursions(some, bars.xs(symbol, level="symbol"), fill)
+            excursions(some, pd.DataFrame(bars.xs(symbol, level="symbol")), fill)
             for symbol, some in trades.groupby("symbol", sort=False)
         ]
         return pd.concat([_nothing(), *parts]).reindex(trades.index) if parts else _nothing()

@@ -14,7 +14,7 @@ from .risk import sharpe
 
 # %% ../../nbs/3_metrics/24_intervals.ipynb #c54cbf40
 def block_length(
-    returns: "pd.Series | np.ndarray",  # Simple returns
+    returns: pd.Series,  # Simple returns
 ) -> float:  # Mean length of a block, in bars, at least 1
     "Return the length of blocks that suits a series (Politis and White 2004)."
     from arch.bootstrap import optimal_block_length
@@ -50,7 +50,7 @@ def confidence_intervals(
     def ask(drawn: np.ndarray) -> np.ndarray:
         return np.array([sharpe(drawn, risk_free, periods), cagr(drawn, periods)])  # type: ignore[arg-type]
 
-    length = block_length(values) if block is None else float(block)
+    length = block_length(returns) if block is None else float(block)
     if not length >= 1:
         raise ValueError(f"block must be at least one bar, got {block!r}")
     table = StationaryBootstrap(length, values, seed=seed).apply(ask, repetitions)

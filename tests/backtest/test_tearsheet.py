@@ -13,7 +13,7 @@ from matplotlib.colors import to_hex
 
 import alphatwin as at
 from alphatwin.backtest import equity_figure, monthly_figure, monthly_table
-from alphatwin.backtest.tearsheet import MONTHS, growth_of
+from alphatwin.backtest.curves import MONTHS, growth_of
 from alphatwin.style import PALETTE
 
 Refusal = Callable[..., str]

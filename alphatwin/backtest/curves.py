@@ -6,7 +6,7 @@
 __all__ = ['MONTHS', 'growth_of', 'equity_figure', 'monthly_table', 'monthly_figure']
 
 # %% ../../nbs/4_backtest/25_curves.ipynb #126786d5
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,9 +34,11 @@ def growth_of(
 def equity_figure(
     result: "Result | pd.Series",  # What to draw: a result, or simple returns with a time index
     benchmark: pd.Series | None = None,  # Simple returns of what it is compared with, for the same bars
+    compact: bool = False,  # Small, with fixed margins, as on the tear sheet
 ) -> "Figure":  # Equity above, drawdown below
     "Draw the equity and the drawdown of a result, beside a benchmark."
     import matplotlib.pyplot as plt
+    from matplotlib.dates import AutoDateLocator
 
     returns = returns_of(result)
     if benchmark is not None and not benchmark.index.equals(returns.index):
@@ -44,9 +46,12 @@ def equity_figure(
             f"benchmark has {len(benchmark)} returns for other bars than the result's {len(returns)}"
         )
     with styled():
-        figure, (top, bottom) = plt.subplots(
-            2, sharex=True, figsize=(8, 4.6), height_ratios=[2.2, 1], layout="constrained"
-        )
+        size: dict[str, Any] = {"figsize": (8, 4.6), "layout": "constrained"}
+        size = {"figsize": (4.8, 3.6)} if compact else size
+        figure, (top, bottom) = plt.subplots(2, sharex=True, height_ratios=[2.2, 1], **size)
+        if compact:
+            figure.subplots_adjust(0.125, 0.08, 0.985, 0.98, hspace=0.12)
+            bottom.xaxis.set_major_locator(AutoDateLocator(maxticks=7))
         if benchmark is not None:
             top.plot(growth_of(benchmark), color=PALETTE["benchmark"], linewidth=1.1, label="benchmark")
             bottom.plot(100 * drawdown(benchmark), color=PALETTE["benchmark"], linewidth=0.8)

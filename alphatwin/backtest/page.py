@@ -30,16 +30,15 @@ h2{font-size:1.1rem;margin:0 0 .5rem}p{margin:.3rem 0}.soft,figcaption,caption{c
 .key{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.7rem;margin:1.2rem 0}
 .key div,section{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:.8rem 1rem;min-width:0}
 .key dt{color:var(--soft);font-size:.85rem}.key dd{margin:0;font-size:1.5rem;font-variant-numeric:tabular-nums}
-dl{margin:0}.grid{display:grid;grid-template-columns:repeat(2,minmax(0,1fr));gap:.9rem;align-items:start}.wide{grid-column:1/-1}
+section{margin-bottom:.9rem;break-inside:avoid}dl{margin:0}.grid{columns:2;column-gap:.9rem}
 figure{margin:0}svg{display:block;width:100%;height:auto}svg text{fill:var(--soft)!important}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}caption{text-align:left;padding-bottom:.3rem}
 table+table{margin-top:1rem}th{font-weight:500;text-align:left}td,thead th{text-align:right;padding:.15rem .3rem}
 tbody tr{border-top:1px solid var(--line)}.months{table-layout:fixed;font-size:.8rem}.months td{padding:.15rem 0;text-align:center}
 .months thead th{text-align:center;padding:0}.months th:first-child,.months td:first-child{width:2.6rem}.months abbr{text-decoration:none}
 .months td:last-child{font-weight:600}.up{background:rgb(26 155 111/var(--a))}.down{background:rgb(217 83 79/var(--a))}
-@media(max-width:760px){.grid{grid-template-columns:minmax(0,1fr)}main{padding:1rem .6rem 2rem}section{padding:.7rem .6rem}}
+@media(max-width:760px){.grid{columns:1}main{padding:1rem .6rem 2rem}section{padding:.7rem .6rem}}
 @media(max-width:430px){.months{font-size:.68rem}.months th:first-child,.months td:first-child{width:2rem}}
-@media print{section{break-inside:avoid}}
 """
 
 # %% ../../nbs/4_backtest/43_page.ipynb #13909436
@@ -104,7 +103,7 @@ def page_of(
         f"<figcaption>{escape(one.caption)}</figcaption></figure></section>"
         for one in sheet.panels
     ]
-    months = f'<section class="wide"><h2>Months</h2>{month_table(sheet.returns)}</section>'
+    months = f"<section><h2>Months</h2>{month_table(sheet.returns)}</section>"
     notes = "".join(f"<p>{escape(note)}</p>" for note in sheet.notes)
     time = sheet.returns.index
     span = f"{time[0]:%Y-%m-%d} to {time[-1]:%Y-%m-%d}, {len(time):,} bars"
@@ -114,5 +113,5 @@ def page_of(
         f"<title>{escape(sheet.title)}</title><style>{STYLE}</style></head><body><main>"
         f'<header><h1>{escape(sheet.title)}</h1><p class="soft">{span}</p></header><dl class="key">{key}</dl>'
         f'<div class="grid">{pictures[0]}<section><h2>Numbers</h2>{"".join(tables)}</section>'
-        f'{"".join(pictures[1:])}{months}</div><footer class="soft">{notes}</footer></main></body></html>\n'
+        f'{"".join(pictures[1:])}</div>{months}<footer class="soft">{notes}</footer></main></body></html>\n'
     )

@@ -32,7 +32,7 @@ def _panel(
     import matplotlib.pyplot as plt
 
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, height), squeeze=False, **options)  # type: ignore[call-overload]
-    figure.subplots_adjust(0.125, 0.44 / height, 0.985, 1 - 0.12 / height, 0.32, 0.22)
+    figure.subplots_adjust(0.125, 0.5 / height, 0.985, 1 - 0.12 / height, 0.32, 0.22)
     plt.close(figure)
     return figure, axes.ravel()
 

@@ -60,7 +60,10 @@ def break_even_cost(
     def growth(cost: float) -> float:
         return float(np.log1p(gross - cost * traded).sum())
 
-    ruin = float(np.min((1 + gross[traded > 0]) / traded[traded > 0]))
+    with np.errstate(over="ignore"):
+        ruin = float(np.min((1 + gross[traded > 0]) / traded[traded > 0]))
+    if ruin == np.inf:  # What is traded is nothing but rounding
+        return float("nan")
     high = ruin * (1 - 1e-12)
     if growth(high) > 0:  # Ruined by a single bar before the growth is eaten up
         return 1e4 * ruin

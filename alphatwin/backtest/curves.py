@@ -51,7 +51,7 @@ def equity_figure(
         figure, (top, bottom) = plt.subplots(2, sharex=True, height_ratios=[2.2, 1], **size)
         if compact:
             figure.subplots_adjust(0.125, 0.08, 0.985, 0.98, hspace=0.12)
-            bottom.xaxis.set_major_locator(AutoDateLocator(maxticks=7))
+            bottom.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))
         if benchmark is not None:
             top.plot(growth_of(benchmark), color=PALETTE["benchmark"], linewidth=1.1, label="benchmark")
             bottom.plot(100 * drawdown(benchmark), color=PALETTE["benchmark"], linewidth=0.8)

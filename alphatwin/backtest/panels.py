@@ -41,7 +41,7 @@ def _few_dates(axis: "Axes") -> None:
     "Leave room between the dates."
     from matplotlib.dates import AutoDateLocator
 
-    axis.xaxis.set_major_locator(AutoDateLocator(maxticks=7))
+    axis.xaxis.set_major_locator(AutoDateLocator(minticks=2, maxticks=7))
 
 # %% ../../nbs/4_backtest/41_panels.ipynb #1dd18422
 def rolling_table(

@@ -53,7 +53,7 @@ class Attribution:
     def _repr_html_(self) -> str:
         return self.table.to_html(float_format="{:.4f}".format)
 
-
+# %% ../../nbs/3_metrics/26_attribution.ipynb #b57ee9a4
 def attribute(
     returns: pd.Series,  # Simple returns with a time index, as often as the factors
     factors: pd.DataFrame,  # Returns of factors, one column each; a column risk_free is taken off the returns

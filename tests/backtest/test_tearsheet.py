@@ -261,9 +261,7 @@ def plain(spx: pd.DataFrame) -> TearSheet:
     return at.tearsheet(at.simple_returns(spx["close"]), repetitions=200)
 
 
-def test_every_number_on_the_page_is_the_metric(
-    sheet: TearSheet, rule: at.Result, spx: pd.DataFrame
-) -> None:
+def test_every_number_on_the_page_is_the_metric(sheet: TearSheet, rule: at.Result, spx: pd.DataFrame) -> None:
     page = Page(sheet.html)
     own, other = rule.returns.iloc[1:], at.simple_returns(spx["close"])
     ours, theirs = at.summary(own), at.summary(other)
@@ -306,7 +304,10 @@ def test_the_page_can_be_heard(which: str, request: pytest.FixtureRequest) -> No
     tags = Page(made.html).tags
     pictures = [attrs for tag, attrs in tags if tag == "svg"]
     assert [attrs["aria-label"] for attrs in pictures] == [panel.alt for panel in made.panels]
-    assert all(len(panel.alt) > 20 and attrs["role"] == "img" for panel, attrs in zip(made.panels, pictures))
+    assert all(
+        len(panel.alt) > 20 and attrs["role"] == "img"
+        for panel, attrs in zip(made.panels, pictures, strict=True)
+    )
     names = [tag for tag, _ in tags]
     assert names.count("h1") == 1 and names.count("h2") == len(made.panels) + 2
     assert names.count("table") == names.count("caption") > 1
@@ -331,7 +332,9 @@ def test_the_page_repeats_and_is_saved_as_it_is(sheet: TearSheet, rule: at.Resul
     assert [type(figure).__name__ for figure in sheet.figures] == ["Figure"] * 7
 
 
-def test_what_is_left_out_is_said(rule: at.Result, plain: TearSheet, market: Callable[..., pd.DataFrame]) -> None:
+def test_what_is_left_out_is_said(
+    rule: at.Result, plain: TearSheet, market: Callable[..., pd.DataFrame]
+) -> None:
     assert "nothing is known of their trades" in plain.html and "Trading" not in plain.tables
     assert [panel.name for panel in plain.panels] == ["equity", "rolling", "years"]
     bare = rule.tearsheet(repetitions=100)
@@ -366,7 +369,9 @@ def test_what_is_no_result_is_refused(subject: object, words: str, refusal: Refu
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("light", ["dark", "light"])
-def test_the_page_in_a_browser(sheet: TearSheet, plain: TearSheet, width: int, light: str, tmp_path: Path) -> None:
+def test_the_page_in_a_browser(
+    sheet: TearSheet, plain: TearSheet, width: int, light: str, tmp_path: Path
+) -> None:
     program = next(filter(None, map(shutil.which, ["chromium", "chromium-browser", "google-chrome"])), None)
     if program is None:
         pytest.skip("no Chromium found: on Debian, apt install chromium")

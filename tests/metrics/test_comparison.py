@@ -86,7 +86,11 @@ def test_ruin_stays_ruin() -> None:
         ([path(1)], None, "by name"),
         ({"A": path(1)}, "B", "benchmark 'B' is none of A"),
         ({"benchmark": path(1)}, path(2), "the name 'benchmark' is taken"),
-        ({"A": path(1), "B": path(2, start="2030-01-01")}, None, "no time that all have in common: A 2020-01-01"),
+        (
+            {"A": path(1), "B": path(2, start="2030-01-01")},
+            None,
+            "no time that all have in common: A 2020-01-01",
+        ),
         ({"A": path(1)}, path(2, start="2030-01-01"), "no time that all have in common"),
         ({"A": path(1), "B": path(2).resample("ME").sum()}, None, "B has a return every 31 days, A every 1"),
         ({"A": path(1), "B": path(2, tz="UTC")}, None, "B has the time zone UTC, A has None"),
@@ -166,7 +170,9 @@ def test_as_statsmodels_computes_it(symbol: str, lags: int | None, factors: pd.D
     np.testing.assert_allclose(found.table["t_newey_west"], robust.tvalues, rtol=1e-10, atol=1e-10)
     assert found.r_squared == pytest.approx(peer.rsquared, rel=1e-10)
     np.testing.assert_allclose(found.left, peer.resid, atol=1e-14)
-    np.testing.assert_allclose(found.yearly["size"], 12 * peer.params["size"] * both["size"].mean(), rtol=1e-10)
+    np.testing.assert_allclose(
+        found.yearly["size"], 12 * peer.params["size"] * both["size"].mean(), rtol=1e-10
+    )
     assert found.yearly["total"] == pytest.approx(12 * (both["own"] - both["risk_free"]).mean())
     assert found.yearly.drop("total").sum() == pytest.approx(found.yearly["total"], rel=1e-10)
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.colors import to_hex
+from matplotlib.dates import date2num
 from playwright.sync_api import sync_playwright
 
 import alphatwin as at
@@ -205,8 +206,9 @@ def test_exposure_is_drawn_with_all_its_steps() -> None:
     weights = pd.Series([0, 0, 0.5, 0.5, 0.5, -1, 0, 0], days)
     (axis,) = exposure_figure(weights).axes
     (area,) = axis.collections
-    heights = area.get_paths()[0].vertices[:, 1]
-    assert heights.max() == 50 and heights.min() == -100
+    corners = {(round(x - date2num(days[0])), y) for x, y in area.get_paths()[0].vertices}
+    # Half from Wednesday on, short on the Monday after, nothing from the Tuesday on
+    assert {(2, 0.0), (2, 50.0), (7, 50.0), (7, -100.0), (8, -100.0), (8, 0.0)} <= corners
 
 
 def test_rolling_numbers_of_flat_windows_are_none() -> None:

@@ -42,6 +42,8 @@ def test_on_paper() -> None:
     some = trades([0.06, -0.02, -0.01, 0.03, 0.0])
     assert hit_rate(some) == 0.4
     assert payoff_ratio(some) == pytest.approx(3) and profit_factor(some) == pytest.approx(3)
+    uneven = trades([0.06, 0.02, -0.02])
+    assert payoff_ratio(uneven) == pytest.approx(2) and profit_factor(uneven) == pytest.approx(4)
     assert expectancy(some) == pytest.approx(0.012) and expectancy(some, by="profit") == pytest.approx(12)
     assert holding_time(some) == 3
     assert trade_stats_of(some)[["best_trade", "worst_trade"]].tolist() == [0.06, -0.02]

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from alphatwin.metrics.overview import summary
     from alphatwin.metrics.attribution import attribute, monthly_returns
     from alphatwin.metrics.comparison import compare
-    from alphatwin.metrics.excursions import excursions
+    from alphatwin.metrics.worst_and_best import excursions
     from alphatwin.metrics.intervals import confidence_intervals
     from alphatwin.signals.indicators import ema, sma, wma
     from alphatwin.signals.oscillators import aroon, cci, macd, momentum, roc, rsi, stochastic, williams_r
@@ -95,7 +95,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.overview": ["summary"],
         "metrics.attribution": ["attribute", "monthly_returns"],
         "metrics.comparison": ["compare"],
-        "metrics.excursions": ["excursions"],
+        "metrics.worst_and_best": ["excursions"],
         "metrics.intervals": ["confidence_intervals"],
         "signals.indicators": ["ema", "sma", "wma"],
         "signals.oscillators": ["aroon", "cci", "macd", "momentum", "roc", "rsi", "stochastic", "williams_r"],

@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..metrics.activity import capacity, exposure, time_in_market, turnover
 from ..metrics.break_even import before_costs, break_even_cost
-from ..metrics.excursions import excursions
+from ..metrics.worst_and_best import excursions
 from ..metrics.trade_stats import TRADE_METRICS, trade_stats_of
 
 # %% ../../nbs/4_backtest/40_trading.ipynb #60406c8c

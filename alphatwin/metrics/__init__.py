@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from alphatwin.metrics.attribution import Attribution, attribute, monthly_returns
     from alphatwin.metrics.break_even import before_costs, break_even_cost, cost_curve
     from alphatwin.metrics.comparison import Comparison, compare
-    from alphatwin.metrics.excursions import excursions
+    from alphatwin.metrics.worst_and_best import excursions
     from alphatwin.metrics.intervals import confidence_intervals
     from alphatwin.metrics.trade_stats import expectancy, hit_rate, holding_time, payoff_ratio, profit_factor
 
@@ -35,7 +35,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "attribution": ["Attribution", "attribute", "monthly_returns"],
         "break_even": ["before_costs", "break_even_cost", "cost_curve"],
         "comparison": ["Comparison", "compare"],
-        "excursions": ["excursions"],
+        "worst_and_best": ["excursions"],
         "intervals": ["confidence_intervals"],
         "trade_stats": ["expectancy", "hit_rate", "holding_time", "payoff_ratio", "profit_factor"],
     },

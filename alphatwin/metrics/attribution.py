@@ -31,6 +31,8 @@ def newey_west(
     lags: int,  # How far apart bars may hang together
 ) -> np.ndarray:  # Covariance of the coefficients
     "Return the covariance of Newey and West (1987), without a correction for small samples."
+    if not 0 <= lags < len(design):
+        raise ValueError(f"lags must be from 0 to below the number of returns, {len(design)}; got {lags}")
     scores = design * left[:, None]
     middle = scores.T @ scores
     for lag in range(1, lags + 1):
@@ -71,8 +73,6 @@ def attribute(
     if np.linalg.matrix_rank(design) < design.shape[1]:
         raise ValueError("a factor never moves, or is a mixture of the others; leave one of them out")
     lags = lag_rule(len(design)) if lags is None else lags
-    if not 0 <= lags < len(design):
-        raise ValueError(f"lags must be from 0 to below the number of returns, {len(design)}; got {lags}")
     values = excess.to_numpy()
     fitted = np.linalg.lstsq(design, values, rcond=None)[0]
     left = values - design @ fitted
@@ -119,7 +119,7 @@ def shared_time(
         excess, known = excess - known["risk_free"], known.drop(columns="risk_free")
     return excess, known
 
-
+# %% ../../nbs/3_metrics/26_attribution.ipynb #e5558008
 def monthly_returns(
     returns: pd.Series,  # Simple returns, several a month
 ) -> (

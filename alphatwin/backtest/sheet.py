@@ -49,15 +49,8 @@ def trading_panels(
     "Draw the trading of a result."
     trades, weights, notes = result.trades, result.positions["exposure"], []
     held, parts = float(weights.abs().mean()), cost_parts(result)
-    panels = [
-        Panel(
-            "held",
-            "Exposure",
-            "What was held at each close.",
-            f"Held on average {held:.0%} of equity.",
-            exposure_figure(weights),
-        )
-    ]
+    said = f"Held on average {held:.0%} of equity."
+    panels = [Panel("held", "Exposure", "What was held at each close.", said, exposure_figure(weights))]
     if not len(trades):
         return panels, ["It never traded: there are no trades and no break-even cost to show."]
     won = int((trades["profit"] > 0).sum())
@@ -161,16 +154,16 @@ def tearsheet(
         both = on_common_time(columns | {"benchmark": returns_of(benchmark, "benchmark")})
         if len(both) < len(returns):
             notes.append(
-                f"Curves count {len(both):,} of {len(returns):,} bars: those in common with the benchmark."
+                f"Curves count the {len(both):,} of {len(returns):,} bars in common with the benchmark."
             )
-        columns = {name: both[name] for name in columns | {"benchmark": None}}
+        columns = {name: both[name] for name in ("strategy", "benchmark")}
         returns = columns["strategy"]
     tables, short = return_tables(columns, conventions, repetitions, seed)
     panels, more = curve_panels(returns, columns.get("benchmark"), int(window or periods), conventions)
     if hasattr(subject, "trades"):
         tables["Trading"] = trade_summary(subject, bars, periods=periods).to_frame("strategy")
         traded, missing = trading_panels(subject, bars)
-        panels, more = panels + traded, more + missing
+        panels, more = [*panels, *traded], [*more, *missing]
     else:
         more.append(
             "Trades, exposure and costs are left out: these are returns, and nothing is known of their trades."

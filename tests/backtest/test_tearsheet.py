@@ -347,7 +347,7 @@ def test_what_is_left_out_is_said(
     assert "they need 30 returns, there are 20" in idle.html and "It never traded" in idle.html
     assert "20 bars are not more than a window of 252" in idle.html
     late = rule.tearsheet(benchmark=rule.returns["2010":], repetitions=100)
-    assert "of 5,031 bars: those in common" in late.html
+    assert "of 5,031 bars in common" in late.html
 
 
 def test_one_return_makes_a_page() -> None:

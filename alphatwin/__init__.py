@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from alphatwin.backtest.event import event_backtest
     from alphatwin.backtest.result import Result, load_result
     from alphatwin.backtest.rules import Rules
+    from alphatwin.backtest.sheet import tearsheet
+    from alphatwin.backtest.trading import break_even_again, trade_summary
     from alphatwin.backtest.vector import backtest
     from alphatwin.content.narration import record
     from alphatwin.data.adjustment import adjust_dividends, adjust_splits
@@ -41,6 +43,10 @@ if TYPE_CHECKING:
     from alphatwin.metrics.returns import cagr, simple_returns, total_return
     from alphatwin.metrics.risk import sharpe, sortino, volatility
     from alphatwin.metrics.overview import summary
+    from alphatwin.metrics.attribution import attribute, monthly_returns
+    from alphatwin.metrics.comparison import compare
+    from alphatwin.metrics.worst_and_best import excursions
+    from alphatwin.metrics.intervals import confidence_intervals
     from alphatwin.signals.indicators import ema, sma, wma
     from alphatwin.signals.oscillators import aroon, cci, macd, momentum, roc, rsi, stochastic, williams_r
     from alphatwin.signals.ranges import atr, bollinger, directional, donchian, keltner, true_range
@@ -63,6 +69,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "backtest.event": ["event_backtest"],
         "backtest.result": ["Result", "load_result"],
         "backtest.rules": ["Rules"],
+        "backtest.sheet": ["tearsheet"],
+        "backtest.trading": ["break_even_again", "trade_summary"],
         "content.narration": ["record"],
         "data.adjustment": ["adjust_dividends", "adjust_splits"],
         "data.cache": ["cached"],
@@ -85,6 +93,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.returns": ["cagr", "simple_returns", "total_return"],
         "metrics.risk": ["sharpe", "sortino", "volatility"],
         "metrics.overview": ["summary"],
+        "metrics.attribution": ["attribute", "monthly_returns"],
+        "metrics.comparison": ["compare"],
+        "metrics.worst_and_best": ["excursions"],
+        "metrics.intervals": ["confidence_intervals"],
         "signals.indicators": ["ema", "sma", "wma"],
         "signals.oscillators": ["aroon", "cci", "macd", "momentum", "roc", "rsi", "stochastic", "williams_r"],
         "signals.ranges": ["atr", "bollinger", "directional", "donchian", "keltner", "true_range"],

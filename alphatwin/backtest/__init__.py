@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from alphatwin.backtest.reference import reference_backtest
     from alphatwin.backtest.result import Result, load_result
     from alphatwin.backtest.rules import Rules
-    from alphatwin.backtest.tearsheet import equity_figure, monthly_figure, monthly_table
+    from alphatwin.backtest.curves import equity_figure, monthly_figure, monthly_table
+    from alphatwin.backtest.page import TearSheet
+    from alphatwin.backtest.sheet import tearsheet
+    from alphatwin.backtest.trading import break_even_again, trade_summary
     from alphatwin.backtest.vector import backtest
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -37,7 +40,10 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "reference": ["reference_backtest"],
         "result": ["Result", "load_result"],
         "rules": ["Rules"],
-        "tearsheet": ["equity_figure", "monthly_figure", "monthly_table"],
+        "curves": ["equity_figure", "monthly_figure", "monthly_table"],
+        "page": ["TearSheet"],
+        "sheet": ["tearsheet"],
+        "trading": ["break_even_again", "trade_summary"],
         "vector": ["backtest"],
     },
 )

@@ -22,6 +22,8 @@ from .trades import trades_of, trades_of_all
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from alphatwin.backtest.page import TearSheet
+
 # %% ../../nbs/4_backtest/08_result.ipynb #abadbe0e
 @dataclass(frozen=True, eq=False, repr=False)
 class Result:
@@ -113,9 +115,15 @@ class Result:
 
     def plot(self, benchmark: pd.Series | None = None) -> "Figure":
         "Draw the equity and the drawdown, beside the returns of a benchmark where one is given."
-        from alphatwin.backtest.tearsheet import equity_figure
+        from alphatwin.backtest.curves import equity_figure
 
         return equity_figure(self, benchmark)
+
+    def tearsheet(self, file: str | Path | None = None, **options: Any) -> "TearSheet":
+        "Make a tear sheet, and write it to a file where one is named; options as in `at.tearsheet`."
+        from alphatwin.backtest.sheet import tearsheet
+
+        return tearsheet(self, file, **options)
 
     def save(self, folder: str | Path) -> None:
         "Write the result to a folder."
@@ -141,15 +149,14 @@ def summary_of(
     conventions: dict[str, Any],  # As in `at.summary`
 ) -> pd.Series:  # All metrics of the returns, then trades, turnover, exposure, costs
     "Sum a result up."
+    from alphatwin.metrics.activity import exposure, turnover
     from alphatwin.metrics.overview import summary
 
     log = result.books.log
-    years = len(result.time) / conventions.get("periods", 252)
-    traded = np.sum(np.abs(log["shares"] * log["price"]) / log["equity"])
     more = {
         "trades": float(len(result.trades)),
-        "turnover": float(traded / years),
-        "exposure": float(result.positions["exposure"].abs().mean()),
+        "turnover": turnover(log, len(result.time), conventions.get("periods", 252)),
+        "exposure": exposure(result.positions["exposure"]),
         "costs": float(np.sum(log["fee"] + log["slippage"])),
     }
     return pd.concat([summary(result.returns, **conventions), pd.Series(more)]).rename("value")

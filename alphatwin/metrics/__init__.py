@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from alphatwin.metrics.returns import cagr, simple_returns, total_return
     from alphatwin.metrics.risk import sharpe, sortino, volatility
     from alphatwin.metrics.overview import summary
+    from alphatwin.metrics.activity import capacity, exposure, participation, time_in_market, turnover
+    from alphatwin.metrics.attribution import Attribution, attribute, monthly_returns
+    from alphatwin.metrics.break_even import before_costs, break_even_cost, cost_curve
+    from alphatwin.metrics.comparison import Comparison, compare
+    from alphatwin.metrics.worst_and_best import excursions
+    from alphatwin.metrics.intervals import confidence_intervals
+    from alphatwin.metrics.trade_stats import expectancy, hit_rate, holding_time, payoff_ratio, profit_factor
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
@@ -24,5 +31,12 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "returns": ["cagr", "simple_returns", "total_return"],
         "risk": ["sharpe", "sortino", "volatility"],
         "overview": ["summary"],
+        "activity": ["capacity", "exposure", "participation", "time_in_market", "turnover"],
+        "attribution": ["Attribution", "attribute", "monthly_returns"],
+        "break_even": ["before_costs", "break_even_cost", "cost_curve"],
+        "comparison": ["Comparison", "compare"],
+        "worst_and_best": ["excursions"],
+        "intervals": ["confidence_intervals"],
+        "trade_stats": ["expectancy", "hit_rate", "holding_time", "payoff_ratio", "profit_factor"],
     },
 )

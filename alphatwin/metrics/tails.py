@@ -7,6 +7,7 @@ __all__ = ['METHODS', 'skewness', 'kurtosis', 'check_level', 'bent_quantile', 'v
 
 # %% ../../nbs/3_metrics/04_tails.ipynb #ac1ded23
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,9 +59,9 @@ def check_level(
 
 def bent_quantile(
     level: float,  # Share of the bars
-    skew: float,  # Of the returns
-    excess: float,  # Kurtosis of the returns, less 3
-) -> float:  # In standard deviations; that of the bell where skew and excess are 0
+    skew: Any,  # Of the returns: a number, or one a series
+    excess: Any,  # Kurtosis of the returns, less 3
+) -> Any:  # In standard deviations; that of the bell where skew and excess are 0
     "Bend the quantile of a bell by skewness and kurtosis (Cornish and Fisher 1937)."
     z = NormalDist().inv_cdf(level)
     bend = (z**2 - 1) * skew / 6 + (z**3 - 3 * z) * excess / 24
@@ -91,14 +92,14 @@ def value_at_risk(
 # %% ../../nbs/3_metrics/04_tails.ipynb #8e40fcdd
 def beyond(
     level: float,  # Share of the bars
-    skew: float,  # Of the returns
-    excess: float,  # Kurtosis of the returns, less 3
-) -> float:  # In standard deviations, negative
+    skew: Any,  # Of the returns: a number, or one a series
+    excess: Any,  # Kurtosis of the returns, less 3
+) -> Any:  # In standard deviations, negative
     "Return the mean of a bent bell below its quantile (Boudt, Peterson and Croux 2008)."
     h = bent_quantile(level, skew, excess)
     bend = h**3 * skew / 6 + (h**4 - 2 * h**2 - 1) * excess / 24
     bend += (h**6 - 9 * h**4 + 9 * h**2 + 3) * skew**2 / 72
-    return -NormalDist().pdf(h) / level * (1 + bend)
+    return -np.exp(-h * h / 2) / np.sqrt(2 * np.pi) / level * (1 + bend)
 
 
 def cvar(

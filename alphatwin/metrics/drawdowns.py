@@ -9,7 +9,7 @@ __all__ = ['drawdown', 'max_drawdown', 'calmar', 'drawdown_table', 'max_drawdown
 import numpy as np
 import pandas as pd
 
-from .returns import cagr, check_returns
+from .returns import cagr, check_choice, check_returns
 
 # %% ../../nbs/3_metrics/03_drawdowns.ipynb #f293405b
 def drawdown(
@@ -37,24 +37,39 @@ def max_drawdown(
     return float(drawdown(returns, start, reinvest).min())
 
 # %% ../../nbs/3_metrics/03_drawdowns.ipynb #3586558e
+def _yearly(returns: pd.Series, periods: float, years: float | None, growth: str) -> float:
+    "Return what is earned a year."
+    check_choice("growth", growth, ("compound", "mean"))
+    if growth == "mean":
+        return float(check_returns(returns).mean() * periods)
+    return cagr(returns, periods, years)
+
+
 def calmar(
     returns: pd.Series,  # Simple returns, one a bar
     periods: float = 252,  # Bars in a year
     years: float | None = None,  # Length in years, as in `cagr`
     start: bool = True,  # As in `drawdown`
+    reinvest: bool = True,  # As in `drawdown`
+    growth: str = "compound",  # What is earned a year: compounded; "mean": the mean return times the periods
 ) -> float:  # Yearly growth for each unit of the worst drawdown; NaN without any drawdown
     "Return the Calmar ratio over the whole history."
-    worst = max_drawdown(returns, start)
-    return float("nan") if worst == 0 else cagr(returns, periods, years) / abs(worst)
+    worst = max_drawdown(returns, start, reinvest)
+    return float("nan") if worst == 0 else _yearly(returns, periods, years, growth) / abs(worst)
 
 # %% ../../nbs/3_metrics/03_drawdowns.ipynb #99086abe
+def _spells(fall: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    "Find the first bar of each time below a peak, and the first bar after it."
+    below = np.concatenate([[False], fall < 0, [False]])
+    return np.flatnonzero(below[1:] & ~below[:-1]), np.flatnonzero(~below[1:] & below[:-1])
+
+
 def drawdown_table(
     returns: pd.Series,  # Simple returns, one a bar
 ) -> pd.DataFrame:  # One row a fall: peak, bottom, end, depth, bars, recovery; worst first
     "List every fall from a peak to where it was made up; one not yet made up has no end."
     fall = drawdown(returns).to_numpy()
-    below = np.concatenate([[False], fall < 0, [False]])
-    first, after = (np.flatnonzero(below[1:] & ~below[:-1]), np.flatnonzero(~below[1:] & below[:-1]))
+    first, after = _spells(fall)
     bottom = np.array([a + int(np.argmin(fall[a:b])) for a, b in zip(first, after, strict=True)], dtype=int)
     done = after < len(fall)
     index = returns.index if isinstance(returns, pd.Series) else pd.RangeIndex(len(fall))
@@ -73,10 +88,27 @@ def drawdown_table(
 # %% ../../nbs/3_metrics/03_drawdowns.ipynb #c5c4e739
 def max_drawdown_duration(
     returns: pd.Series,  # Simple returns, one a bar
-) -> float:  # Bars from a peak to where it was reached again, or to the end; 0 without any fall
-    "Return the longest time that a peak was not reached again."
-    table = drawdown_table(returns)
-    return float(table["bars"].max()) if len(table) else 0.0
+    unit: str = "bars",  # "bars", or "days" of the calendar
+    since: str = "peak",  # From the "peak" (at the start: from the first bar), or the first bar "below" it
+    until: str = "reached",  # To where the peak was reached again, or to the last bar "below" it
+    start: bool = True,  # As in `drawdown`
+) -> float:  # 0 without any fall
+    "Return the longest time that a peak was not reached again; one not yet reached counts to the end."
+    check_choice("unit", unit, ("bars", "days"))
+    check_choice("since", since, ("peak", "below"))
+    check_choice("until", until, ("reached", "below"))
+    fall = drawdown(returns, start)
+    first, after = _spells(fall.to_numpy())
+    begins = first - (since == "peak")
+    ends = np.minimum(after, len(fall) - 1) if until == "reached" else after - 1
+    if not len(first):
+        return 0.0
+    if unit == "bars":
+        return float((ends - begins).max())
+    if not isinstance(fall.index, pd.DatetimeIndex):
+        raise ValueError("days need times; the index of the returns has none")
+    lengths = fall.index[ends] - fall.index[np.maximum(begins, 0)]
+    return float(lengths.max() / pd.Timedelta(days=1))
 
 
 def recovery(
@@ -91,9 +123,10 @@ def ulcer_index(
     returns: pd.Series,  # Simple returns, one a bar
     offset: int = 0,  # Added to the number of bars: 1 counts the start as a bar, -1 divides by n - 1
     start: bool = True,  # As in `drawdown`
+    reinvest: bool = True,  # As in `drawdown`
 ) -> float:  # As a fraction; 0 without any fall
     "Return the root of the mean squared drawdown (Martin 1987)."
-    fall = drawdown(returns, start).to_numpy()
+    fall = drawdown(returns, start, reinvest).to_numpy()
     return float(np.sqrt((fall**2).sum() / (len(fall) + offset))) if len(fall) + offset > 0 else float("nan")
 
 
@@ -104,7 +137,9 @@ def martin(
     years: float | None = None,  # Length in years, as in `cagr`
     offset: int = 0,  # As in `ulcer_index`
     start: bool = True,  # As in `drawdown`
+    reinvest: bool = True,  # As in `drawdown`
+    growth: str = "compound",  # As in `calmar`
 ) -> float:  # Yearly growth above the riskless rate for each unit of the Ulcer index; NaN without any fall
     "Return the Martin ratio, also called the Ulcer performance index."
-    ulcer = ulcer_index(returns, offset, start)
-    return (cagr(returns, periods, years) - risk_free) / ulcer if ulcer > 0 else float("nan")
+    ulcer = ulcer_index(returns, offset, start, reinvest)
+    return (_yearly(returns, periods, years, growth) - risk_free) / ulcer if ulcer > 0 else float("nan")

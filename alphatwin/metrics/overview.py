@@ -107,12 +107,17 @@ DEFAULTS: dict[str, Any] = {
     "yearly": "compound",
     "capture": "geometric",
 }
-OTHER_SUMS = {
+OTHER_SUMS: dict[str, Any] = {
     "mean": "arithmetic",
     "below": "minimum",
     "tail": "bars",
     "interpolation": "linear",
     "start": True,
+    "reinvest": True,
+    "growth": "compound",
+    "unit": "bars",
+    "since": "peak",
+    "until": "reached",
 }
 
 

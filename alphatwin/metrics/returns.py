@@ -105,7 +105,7 @@ def cagr(
     check_periods(periods)
     values = check_returns(returns)
     power = periods / len(values) if years is None else 1 / years
-    return float((1 + total_return(returns)) ** power - 1)
+    return float(np.prod(1 + values) ** power - 1)
 
 # %% ../../nbs/3_metrics/01_returns.ipynb #3005cdc0
 def calendar_years(

@@ -19,13 +19,14 @@ def drawdown(
 ) -> pd.Series:  # Fraction below the highest equity so far, in [-1, 0]
     "Return how far the equity is below its last peak, at each bar."
     values = check_returns(returns)
+    index = returns.index if isinstance(returns, pd.Series) else None
     equity = np.cumprod(1 + values) if reinvest else 1 + np.cumsum(values)
     peak = np.maximum.accumulate(np.maximum(equity, 1.0) if start else equity)
     if not reinvest:
-        return pd.Series(equity - peak, index=getattr(returns, "index", None), name="drawdown")
+        return pd.Series(equity - peak, index=index, name="drawdown")
     with np.errstate(invalid="ignore"):  # Lost on the very first bar: 0 of 0
         fall = np.where(peak > 0, equity / peak - 1, 0.0)
-    return pd.Series(fall, index=getattr(returns, "index", None), name="drawdown")
+    return pd.Series(fall, index=index, name="drawdown")
 
 # %% ../../nbs/3_metrics/03_drawdowns.ipynb #8ca15525
 def max_drawdown(

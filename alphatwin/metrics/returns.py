@@ -140,4 +140,6 @@ def log_returns(
     values = check_returns(returns)
     if (values <= -1).any():
         raise ValueError("a return of -1 has no logarithm: everything was lost")
-    return pd.Series(np.log1p(values), getattr(returns, "index", None), name="log return")
+    return pd.Series(
+        np.log1p(values), returns.index if isinstance(returns, pd.Series) else None, name="log return"
+    )

@@ -197,8 +197,6 @@ def add_up(
 ) -> np.ndarray:  # A row a sum (GROWTH, WORST, ...), a column a series
     "Compute all sums of all series."
     rows, series = returns.shape
-    if not rows or not series:
-        raise ValueError(f"returns must be a table with at least one row and one column, got {returns.shape}")
     check_returns(returns.iloc[:, 0])  # Its times are everybody's
     panel = open_prices(returns, "returns")
     found = np.empty((DOWN_SUM + 1, series))

@@ -130,9 +130,11 @@ def measure_table(
     from alphatwin.metrics import formulas
     from alphatwin.metrics.kernels import add_up
 
+    if not returns.size:
+        raise ValueError(f"returns must be a table with at least one row and one column, got {returns.shape}")
     c = DEFAULTS | check_conventions(conventions)
     rates = [c["risk_free"], c["minimum"]]
-    simple = all(np.isscalar(rate) for rate in rates) and len(returns.columns) > 0
+    simple = all(np.isscalar(rate) for rate in rates)
     if not simple or any(c.get(name, usual) != usual for name, usual in OTHER_SUMS.items()):
         rows = [measure(returns.iloc[:, place], benchmark, conventions) for place in range(returns.shape[1])]
         return pd.DataFrame(rows).set_axis(returns.columns)

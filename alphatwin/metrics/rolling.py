@@ -45,19 +45,34 @@ def _sharpe(
     periods: float,
     rate: float,
 ) -> None:
-    ratio, root = answers[0], np.sqrt(periods)
-    rows, lanes = ratio.shape
-    width = 64  # Lanes whose means stay in the processor's cache
-    mean, variance = np.empty((rows, width)), np.empty((rows, width))
-    for first in range(0, lanes, width):
-        part = min(width, lanes - first)
-        block = tiles[0][:, first : first + part]
-        window_moments(block, mean[:, :part], variance[:, :part], 0, window, ddof)
-        for row in range(rows):
-            for lane in range(part):
-                spread = np.sqrt(variance[row, lane])
-                reward = (mean[row, lane] - rate) * root
-                ratio[row, first + lane] = reward / spread if spread > 0 else np.nan
+    rows, all_lanes = answers[0].shape
+    root, width = np.sqrt(periods), 64  # Lanes whose left parts stay in the processor's cache
+    left, squares = np.zeros((window, width)), np.zeros((window, width))
+    pivot, right, right_squares = np.empty(width), np.empty(width), np.empty(width)
+    answers[0, : min(window - 1, rows)] = np.nan
+    for start in range(0, all_lanes, width):
+        lanes = min(width, all_lanes - start)
+        for border in range(window - 1, rows, window):
+            pivot[:lanes] = tiles[0, border, start : start + lanes]
+            right[:] = right_squares[:] = 0.0
+            for place in range(window - 2, -1, -1):
+                now = tiles[0, border - window + 1 + place, start : start + lanes]
+                for lane in range(lanes):
+                    away = now[lane] - pivot[lane]
+                    left[place, lane] = left[place + 1, lane] + away
+                    squares[place, lane] = squares[place + 1, lane] + away * away
+            for place in range(min(window, rows - border)):
+                now = tiles[0, border + place, start : start + lanes]
+                ratio = answers[0, border + place, start : start + lanes]
+                for lane in range(lanes):
+                    away = now[lane] - pivot[lane]
+                    right[lane] += away
+                    right_squares[lane] += away * away
+                    total = left[place, lane] + right[lane]
+                    varied = squares[place, lane] + right_squares[lane] - total * total / window
+                    spread = np.sqrt(max(varied, 0.0) / (window - ddof))
+                    reward = (pivot[lane] + total / window - rate) * root
+                    ratio[lane] = reward / spread if spread > 0 else np.nan
 
 
 def open_returns(
@@ -110,13 +125,12 @@ def rolling_sharpe(
 # %% ../../nbs/3_metrics/10_rolling.ipynb #450f3122
 @njit(cache=True, nogil=True, error_model="numpy")
 def _max_drawdown(tiles: NDArray[np.float64], answers: NDArray[np.float64], window: int) -> None:
-    returns, worst = tiles[0], answers[0]
-    rows, all_lanes = worst.shape
+    rows, all_lanes = answers[0].shape
     width = 64  # Lanes whose left parts stay in the processor's cache
     left, ending = np.empty((window + 1, width)), np.empty((window + 1, width))
     low, grown = np.empty(width), np.empty(width)
     last, fall, reach = np.empty(width), np.empty(width), np.empty(width)
-    worst[: min(window - 1, rows)] = np.nan
+    answers[0, : min(window - 1, rows)] = np.nan
     for start in range(0, all_lanes, width):
         lanes = min(width, all_lanes - start)
         for border in range(window - 1, rows, window):
@@ -124,25 +138,28 @@ def _max_drawdown(tiles: NDArray[np.float64], answers: NDArray[np.float64], wind
             low[:] = 1.0
             grown[:] = 1.0
             for place in range(window - 1, -1, -1):
-                row = border - window + 1 + place
+                now = tiles[0, border - window + 1 + place, start : start + lanes]
                 for lane in range(lanes):
-                    step = 1.0 + returns[row, start + lane]
+                    step = 1.0 + now[lane]
                     low[lane] = min(1.0, step * low[lane])
                     grown[lane] *= step
                     left[place, lane] = min(left[place + 1, lane], low[lane])
                     ending[place, lane] = min(ending[place + 1, lane], grown[lane])
+            worst = answers[0, border, start : start + lanes]
             for lane in range(lanes):
-                worst[border, start + lane] = left[0, lane] - 1.0
+                worst[lane] = left[0, lane] - 1.0
                 last[lane] = fall[lane] = reach[lane] = grown[lane] = 1.0
             for place in range(1, min(window, rows - border)):
+                now = tiles[0, border + place, start : start + lanes]
+                worst = answers[0, border + place, start : start + lanes]
                 for lane in range(lanes):
-                    step = 1.0 + returns[border + place, start + lane]
+                    step = 1.0 + now[lane]
                     last[lane] = min(1.0, step * last[lane])
                     fall[lane] = min(fall[lane], last[lane])
                     grown[lane] *= step
                     reach[lane] = min(reach[lane], grown[lane])
                     across = min(left[place, lane], ending[place, lane] * reach[lane])
-                    worst[border + place, start + lane] = min(across, fall[lane]) - 1.0
+                    worst[lane] = min(across, fall[lane]) - 1.0
 
 
 def rolling_max_drawdown(

@@ -110,9 +110,13 @@ AT_RISK, LOWER, UPPER, BEYOND = range(19, 23)
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _worst(some: NDArray[np.float64], every: NDArray[np.float64], count: int) -> NDArray[np.float64]:
-    "Sort the lowest of some numbers, or of all of them if those are too few."
+    "Return the lowest of some numbers, or of all if those are too few; the three highest of them at the end, in order."
     taken = some if len(some) >= count else every
-    return np.sort(np.partition(taken, count - 1)[:count])
+    lowest = np.partition(taken, count - 1)[:count]
+    for end in range(count - 1, max(count - 4, -1), -1):
+        most = np.argmax(lowest[: end + 1])
+        lowest[most], lowest[end] = lowest[end], lowest[most]
+    return lowest
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

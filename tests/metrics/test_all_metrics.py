@@ -69,6 +69,15 @@ def test_the_bent_bell_is_integrated_rightly(skew: float, excess: float) -> None
     assert bent_quantile(0.05, 0.0, 0.0) == pytest.approx(stats.norm.ppf(0.05), rel=1e-12)
 
 
+@pytest.mark.parametrize("level", [0.01, 0.05, 0.2])
+def test_the_expansion_is_near_a_lopsided_law(level: float) -> None:
+    "Cornish and Fisher's expansion was made for this: a gamma law of shape k has skewness 2 / root k, excess 6 / k."
+    law = stats.gamma(400)
+    true = (law.ppf(level) - law.mean()) / law.std()
+    assert bent_quantile(level, 2 / 20, 6 / 400) == pytest.approx(true, abs=1e-4)
+    assert bent_quantile(level, -2 / 20, 6 / 400) == pytest.approx(-(law.isf(level) - 400) / 20, abs=1e-4)
+
+
 def test_the_mean_beyond_on_paper() -> None:
     line = dated(np.arange(-10, 11) / 100)
     assert at.cvar(line) == pytest.approx(-0.095) and at.value_at_risk(line) == pytest.approx(-0.09)

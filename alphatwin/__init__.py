@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from alphatwin.backtest.event import event_backtest
     from alphatwin.backtest.result import Result, load_result
     from alphatwin.backtest.rules import Rules
-    from alphatwin.backtest.sheet import tearsheet
-    from alphatwin.backtest.trading import break_even_again, trade_summary
     from alphatwin.backtest.vector import backtest
     from alphatwin.content.narration import record
     from alphatwin.data.adjustment import adjust_dividends, adjust_splits
@@ -39,14 +37,37 @@ if TYPE_CHECKING:
     from alphatwin.data.universe import members, membership
     from alphatwin.data.validation import rule_table, validate
     from alphatwin.data.vintages import diff_vintages
-    from alphatwin.metrics.drawdowns import calmar, drawdown, max_drawdown
-    from alphatwin.metrics.returns import cagr, simple_returns, total_return
-    from alphatwin.metrics.risk import sharpe, sortino, volatility
-    from alphatwin.metrics.overview import summary
-    from alphatwin.metrics.attribution import attribute, monthly_returns
-    from alphatwin.metrics.comparison import compare
-    from alphatwin.metrics.worst_and_best import excursions
-    from alphatwin.metrics.intervals import confidence_intervals
+    from alphatwin.metrics.benchmark import (
+        alpha,
+        beta,
+        down_capture,
+        information_ratio,
+        tracking_error,
+        up_capture,
+    )
+    from alphatwin.metrics.drawdowns import (
+        calmar,
+        drawdown,
+        drawdown_table,
+        martin,
+        max_drawdown,
+        max_drawdown_duration,
+        recovery,
+        ulcer_index,
+    )
+    from alphatwin.metrics.gains import expectancy, hit_rate, omega, payoff_ratio, profit_factor
+    from alphatwin.metrics.overview import summary, why_undefined
+    from alphatwin.metrics.returns import (
+        cagr,
+        calendar_years,
+        compound,
+        log_returns,
+        simple_returns,
+        total_return,
+    )
+    from alphatwin.metrics.risk import downside_deviation, sharpe, sortino, volatility
+    from alphatwin.metrics.rolling import rolling_max_drawdown, rolling_sharpe, rolling_volatility
+    from alphatwin.metrics.tails import cvar, kurtosis, skewness, tail_ratio, value_at_risk
     from alphatwin.signals.indicators import ema, sma, wma
     from alphatwin.signals.oscillators import aroon, cci, macd, momentum, roc, rsi, stochastic, williams_r
     from alphatwin.signals.ranges import atr, bollinger, directional, donchian, keltner, true_range
@@ -69,8 +90,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "backtest.event": ["event_backtest"],
         "backtest.result": ["Result", "load_result"],
         "backtest.rules": ["Rules"],
-        "backtest.sheet": ["tearsheet"],
-        "backtest.trading": ["break_even_again", "trade_summary"],
         "content.narration": ["record"],
         "data.adjustment": ["adjust_dividends", "adjust_splits"],
         "data.cache": ["cached"],
@@ -89,14 +108,43 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "data.universe": ["members", "membership"],
         "data.validation": ["rule_table", "validate"],
         "data.vintages": ["diff_vintages"],
-        "metrics.drawdowns": ["calmar", "drawdown", "max_drawdown"],
-        "metrics.returns": ["cagr", "simple_returns", "total_return"],
-        "metrics.risk": ["sharpe", "sortino", "volatility"],
-        "metrics.overview": ["summary"],
+        "backtest.sheet": ["tearsheet"],
+        "backtest.trading": ["break_even_again", "trade_summary"],
         "metrics.attribution": ["attribute", "monthly_returns"],
         "metrics.comparison": ["compare"],
         "metrics.worst_and_best": ["excursions"],
         "metrics.intervals": ["confidence_intervals"],
+        "metrics.benchmark": [
+            "alpha",
+            "beta",
+            "down_capture",
+            "information_ratio",
+            "tracking_error",
+            "up_capture",
+        ],
+        "metrics.drawdowns": [
+            "calmar",
+            "drawdown",
+            "drawdown_table",
+            "martin",
+            "max_drawdown",
+            "max_drawdown_duration",
+            "recovery",
+            "ulcer_index",
+        ],
+        "metrics.gains": ["expectancy", "hit_rate", "omega", "payoff_ratio", "profit_factor"],
+        "metrics.overview": ["summary", "why_undefined"],
+        "metrics.returns": [
+            "cagr",
+            "calendar_years",
+            "compound",
+            "log_returns",
+            "simple_returns",
+            "total_return",
+        ],
+        "metrics.risk": ["downside_deviation", "sharpe", "sortino", "volatility"],
+        "metrics.rolling": ["rolling_max_drawdown", "rolling_sharpe", "rolling_volatility"],
+        "metrics.tails": ["cvar", "kurtosis", "skewness", "tail_ratio", "value_at_risk"],
         "signals.indicators": ["ema", "sma", "wma"],
         "signals.oscillators": ["aroon", "cci", "macd", "momentum", "roc", "rsi", "stochastic", "williams_r"],
         "signals.ranges": ["atr", "bollinger", "directional", "donchian", "keltner", "true_range"],

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # %% ../../nbs/4_backtest/37_markup.ipynb #b64588e5
-PERCENT = "total_return cagr volatility max_drawdown hit_rate expectancy best_trade worst_trade".split()
+PERCENT = "total_return cagr volatility max_drawdown hit_rate expectancy trade_hit_rate trade_expectancy best_trade worst_trade".split()
 PERCENT += "exposure time_in_market mae mfe".split()
 UNITS = {"break_even_cost": "{:.1f} bp", "capacity": "{:,.0f}", "costs": "{:,.0f}", "trades": "{:.0f}"}
 UNITS |= {"holding_time": "{:.1f} bars", "block": "{:.1f} bars"}

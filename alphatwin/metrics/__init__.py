@@ -12,31 +12,83 @@ import lazy_loader
 
 # %% ../../nbs/3_metrics/00_metrics.ipynb #f89303e0
 if TYPE_CHECKING:
-    from alphatwin.metrics.drawdowns import calmar, drawdown, max_drawdown
-    from alphatwin.metrics.returns import cagr, simple_returns, total_return
-    from alphatwin.metrics.risk import sharpe, sortino, volatility
-    from alphatwin.metrics.overview import summary
     from alphatwin.metrics.activity import capacity, exposure, participation, time_in_market, turnover
     from alphatwin.metrics.attribution import Attribution, attribute, monthly_returns
+    from alphatwin.metrics.benchmark import (
+        alpha,
+        beta,
+        down_capture,
+        information_ratio,
+        tracking_error,
+        up_capture,
+    )
     from alphatwin.metrics.break_even import before_costs, break_even_cost, cost_curve
     from alphatwin.metrics.comparison import Comparison, compare
-    from alphatwin.metrics.worst_and_best import excursions
+    from alphatwin.metrics.drawdowns import (
+        calmar,
+        drawdown,
+        drawdown_table,
+        martin,
+        max_drawdown,
+        max_drawdown_duration,
+        recovery,
+        ulcer_index,
+    )
+    from alphatwin.metrics.gains import expectancy, hit_rate, omega, payoff_ratio, profit_factor
     from alphatwin.metrics.intervals import confidence_intervals
-    from alphatwin.metrics.trade_stats import expectancy, hit_rate, holding_time, payoff_ratio, profit_factor
+    from alphatwin.metrics.overview import summary, why_undefined
+    from alphatwin.metrics.returns import (
+        cagr,
+        calendar_years,
+        compound,
+        log_returns,
+        simple_returns,
+        total_return,
+    )
+    from alphatwin.metrics.risk import downside_deviation, sharpe, sortino, volatility
+    from alphatwin.metrics.rolling import rolling_max_drawdown, rolling_sharpe, rolling_volatility
+    from alphatwin.metrics.trade_stats import (
+        holding_time,
+        trade_expectancy,
+        trade_hit_rate,
+        trade_payoff_ratio,
+        trade_profit_factor,
+    )
+    from alphatwin.metrics.worst_and_best import excursions
+    from alphatwin.metrics.tails import cvar, kurtosis, skewness, tail_ratio, value_at_risk
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
-        "drawdowns": ["calmar", "drawdown", "max_drawdown"],
-        "returns": ["cagr", "simple_returns", "total_return"],
-        "risk": ["sharpe", "sortino", "volatility"],
-        "overview": ["summary"],
         "activity": ["capacity", "exposure", "participation", "time_in_market", "turnover"],
         "attribution": ["Attribution", "attribute", "monthly_returns"],
         "break_even": ["before_costs", "break_even_cost", "cost_curve"],
         "comparison": ["Comparison", "compare"],
-        "worst_and_best": ["excursions"],
         "intervals": ["confidence_intervals"],
-        "trade_stats": ["expectancy", "hit_rate", "holding_time", "payoff_ratio", "profit_factor"],
+        "trade_stats": [
+            "holding_time",
+            "trade_expectancy",
+            "trade_hit_rate",
+            "trade_payoff_ratio",
+            "trade_profit_factor",
+        ],
+        "worst_and_best": ["excursions"],
+        "benchmark": ["alpha", "beta", "down_capture", "information_ratio", "tracking_error", "up_capture"],
+        "drawdowns": [
+            "calmar",
+            "drawdown",
+            "drawdown_table",
+            "martin",
+            "max_drawdown",
+            "max_drawdown_duration",
+            "recovery",
+            "ulcer_index",
+        ],
+        "gains": ["expectancy", "hit_rate", "omega", "payoff_ratio", "profit_factor"],
+        "overview": ["summary", "why_undefined"],
+        "returns": ["cagr", "calendar_years", "compound", "log_returns", "simple_returns", "total_return"],
+        "risk": ["downside_deviation", "sharpe", "sortino", "volatility"],
+        "rolling": ["rolling_max_drawdown", "rolling_sharpe", "rolling_volatility"],
+        "tails": ["cvar", "kurtosis", "skewness", "tail_ratio", "value_at_risk"],
     },
 )

@@ -46,16 +46,16 @@ def test_as_vectorbt_counts_money(rule: str, fees: float, bars: pd.DataFrame) ->
     ours = at.trade_summary(at.backtest(bars, target, fees=fees), by="profit")
     theirs = run.positions
     assert ours["trades"] == theirs.count() > 20
-    assert ours["hit_rate"] == pytest.approx(theirs.win_rate(), rel=1e-12)
-    assert ours["profit_factor"] == pytest.approx(theirs.profit_factor(), rel=1e-8)
-    assert ours["expectancy"] == pytest.approx(theirs.expectancy(), rel=1e-8)
+    assert ours["trade_hit_rate"] == pytest.approx(theirs.win_rate(), rel=1e-12)
+    assert ours["trade_profit_factor"] == pytest.approx(theirs.profit_factor(), rel=1e-8)
+    assert ours["trade_expectancy"] == pytest.approx(theirs.expectancy(), rel=1e-8)
     assert ours["best_trade"] == pytest.approx(theirs.pnl.max(), rel=1e-8)
     assert ours["worst_trade"] == pytest.approx(theirs.pnl.min(), rel=1e-8)
     # It counts one bar more for a trade that is still open
     closed = at.trade_summary(at.backtest(bars, target, fees=fees), open_trades=False)
     assert closed["holding_time"] == pytest.approx(np.mean(theirs.closed.duration.values), abs=1e-9)
     wins, losses = theirs.winning.pnl.mean(), theirs.losing.pnl.mean()
-    assert ours["payoff_ratio"] == pytest.approx(wins / -losses, rel=1e-8)
+    assert ours["trade_payoff_ratio"] == pytest.approx(wins / -losses, rel=1e-8)
 
 
 def test_as_backtesting_counts_prices(bars: pd.DataFrame) -> None:
@@ -86,9 +86,9 @@ def test_as_backtesting_counts_prices(bars: pd.DataFrame) -> None:
     # It counts exit price over entry price
     priced = trades.assign(**{"return": trades["exit_price"] / trades["entry_price"] - 1})
     ours = trade_stats_of(priced)
-    assert 100 * ours["hit_rate"] == pytest.approx(stats["Win Rate [%]"], rel=1e-12)
-    assert ours["profit_factor"] == pytest.approx(stats["Profit Factor"], rel=1e-9)
-    assert 100 * ours["expectancy"] == pytest.approx(stats["Expectancy [%]"], rel=1e-9)
+    assert 100 * ours["trade_hit_rate"] == pytest.approx(stats["Win Rate [%]"], rel=1e-12)
+    assert ours["trade_profit_factor"] == pytest.approx(stats["Profit Factor"], rel=1e-9)
+    assert 100 * ours["trade_expectancy"] == pytest.approx(stats["Expectancy [%]"], rel=1e-9)
     assert 100 * ours["best_trade"] == pytest.approx(stats["Best Trade [%]"], rel=1e-9)
     assert 100 * ours["worst_trade"] == pytest.approx(stats["Worst Trade [%]"], rel=1e-9)
     assert ours["holding_time"] == pytest.approx((theirs["ExitBar"] - theirs["EntryBar"]).mean())
@@ -198,7 +198,7 @@ def test_open_trades_count_unless_told(bars: pd.DataFrame) -> None:
     result = at.backtest(bars, RULES["buy and hold"](bars))
     assert at.trade_summary(result)["trades"] == 1
     closed = at.trade_summary(result, open_trades=False)
-    assert closed["trades"] == 0 and np.isnan(closed["hit_rate"]) and np.isnan(closed["holding_time"])
+    assert closed["trades"] == 0 and np.isnan(closed["trade_hit_rate"]) and np.isnan(closed["holding_time"])
 
 
 def test_bars_of_another_time_are_refused(bars: pd.DataFrame, refusal: Refusal) -> None:

@@ -72,6 +72,17 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("4_backtest/13_kernels.ipynb", "code lines"): "as above",
     ("4_backtest/13_kernels.ipynb", "cell lines"): "a loop over bars keeps a dozen numbers in registers",
     ("4_backtest/08_result.ipynb", "cell lines"): "one small class; a class may have 60 lines",
+    (
+        "3_metrics/00_metrics.ipynb",
+        "cell lines",
+    ): "a list of names, once for the reader and once for the type checker",
+    ("3_metrics/07_kernels.ipynb", "exported lines"): "five passes over the same sums",
+    ("3_metrics/07_kernels.ipynb", "cell lines"): "as above: the sums are one numbered list",
+    ("3_metrics/08_formulas.ipynb", "cell lines"): "one formula a line",
+    ("3_metrics/09_overview.ipynb", "exported lines"): "the names of all metrics, each with its sentence",
+    ("3_metrics/09_overview.ipynb", "cell lines"): "as above, and one signature for all conventions",
+    ("3_metrics/10_rolling.ipynb", "cell lines"): "a kernel's left and right parts share a dozen arrays",
+    ("3_metrics/11_rosetta.ipynb", "code lines"): "five libraries, each asked in its own words",
     ("4_backtest/15_vector.ipynb", "cell lines"): "the engine in one piece: its steps share a dozen arrays",
 }
 

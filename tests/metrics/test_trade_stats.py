@@ -14,14 +14,14 @@ from alphatwin.metrics import (
     break_even_cost,
     capacity,
     cost_curve,
-    expectancy,
     exposure,
-    hit_rate,
     holding_time,
     participation,
-    payoff_ratio,
-    profit_factor,
     time_in_market,
+    trade_expectancy,
+    trade_hit_rate,
+    trade_payoff_ratio,
+    trade_profit_factor,
     turnover,
 )
 from alphatwin.metrics.trade_stats import trade_stats_of
@@ -40,33 +40,35 @@ def trades(gains: list[float], still: int = 0) -> pd.DataFrame:
 
 def test_on_paper() -> None:
     some = trades([0.06, -0.02, -0.01, 0.03, 0.0])
-    assert hit_rate(some) == 0.4
-    assert payoff_ratio(some) == pytest.approx(3) and profit_factor(some) == pytest.approx(3)
+    assert trade_hit_rate(some) == 0.4
+    assert trade_payoff_ratio(some) == pytest.approx(3) and trade_profit_factor(some) == pytest.approx(3)
     uneven = trades([0.06, 0.02, -0.02])
-    assert payoff_ratio(uneven) == pytest.approx(2) and profit_factor(uneven) == pytest.approx(4)
-    assert expectancy(some) == pytest.approx(0.012) and expectancy(some, by="profit") == pytest.approx(12)
+    assert trade_payoff_ratio(uneven) == pytest.approx(2) and trade_profit_factor(uneven) == pytest.approx(4)
+    assert trade_expectancy(some) == pytest.approx(0.012) and trade_expectancy(
+        some, by="profit"
+    ) == pytest.approx(12)
     assert holding_time(some) == 3
     assert trade_stats_of(some)[["best_trade", "worst_trade"]].tolist() == [0.06, -0.02]
 
 
 def test_open_trades_are_left_out_on_request() -> None:
     some = trades([0.1, -0.1, 0.5], still=1)
-    assert hit_rate(some) == pytest.approx(2 / 3) and hit_rate(some, open_trades=False) == 0.5
-    assert profit_factor(some, open_trades=False) == 1 and holding_time(some, open_trades=False) == 1.5
+    assert trade_hit_rate(some) == pytest.approx(2 / 3) and trade_hit_rate(some, open_trades=False) == 0.5
+    assert trade_profit_factor(some, open_trades=False) == 1 and holding_time(some, open_trades=False) == 1.5
 
 
 def test_undefined_is_nan_and_never_infinite() -> None:
-    assert np.isnan(profit_factor(trades([0.1, 0.2]))) and np.isnan(payoff_ratio(trades([0.1])))
-    assert np.isnan(payoff_ratio(trades([-0.1]))) and profit_factor(trades([-0.1])) == 0
+    assert np.isnan(trade_profit_factor(trades([0.1, 0.2]))) and np.isnan(trade_payoff_ratio(trades([0.1])))
+    assert np.isnan(trade_payoff_ratio(trades([-0.1]))) and trade_profit_factor(trades([-0.1])) == 0
     assert trade_stats_of(trades([])).drop("trades").isna().all()
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: hit_rate(trades([0.1]), by="money"), "by must be 'return' or 'profit', got 'money'"),
-        (lambda: hit_rate(trades([0.1]).drop(columns="open")), "trades have no column 'open'"),
-        (lambda: expectancy(trades([0.1, np.nan])), "trade 1 has the return nan"),
+        (lambda: trade_hit_rate(trades([0.1]), by="money"), "by must be 'return' or 'profit', got 'money'"),
+        (lambda: trade_hit_rate(trades([0.1]).drop(columns="open")), "trades have no column 'open'"),
+        (lambda: trade_expectancy(trades([0.1, np.nan])), "trade 1 has the return nan"),
         (lambda: turnover({"shares": [], "price": [], "equity": []}, 0), "at least one bar, got 0"),
         (lambda: exposure(pd.Series([], dtype=float)), "weights are empty"),
         (lambda: time_in_market(pd.Series([1, np.inf])), "the weight of bar 1 is inf"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from alphatwin.backtest.event import event_backtest
     from alphatwin.backtest.result import Result, load_result
     from alphatwin.backtest.rules import Rules
+    from alphatwin.backtest.sheet import tearsheet
+    from alphatwin.backtest.trading import break_even_again, trade_summary
     from alphatwin.backtest.vector import backtest
     from alphatwin.content.narration import record
     from alphatwin.data.adjustment import adjust_dividends, adjust_splits
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from alphatwin.data.universe import members, membership
     from alphatwin.data.validation import rule_table, validate
     from alphatwin.data.vintages import diff_vintages
+    from alphatwin.metrics.attribution import attribute, monthly_returns
     from alphatwin.metrics.benchmark import (
         alpha,
         beta,
@@ -45,6 +48,7 @@ if TYPE_CHECKING:
         tracking_error,
         up_capture,
     )
+    from alphatwin.metrics.comparison import compare
     from alphatwin.metrics.drawdowns import (
         calmar,
         drawdown,
@@ -56,6 +60,7 @@ if TYPE_CHECKING:
         ulcer_index,
     )
     from alphatwin.metrics.gains import expectancy, hit_rate, omega, payoff_ratio, profit_factor
+    from alphatwin.metrics.intervals import confidence_intervals
     from alphatwin.metrics.overview import summary, why_undefined
     from alphatwin.metrics.returns import (
         cagr,
@@ -68,17 +73,18 @@ if TYPE_CHECKING:
     from alphatwin.metrics.risk import downside_deviation, sharpe, sortino, volatility
     from alphatwin.metrics.rolling import rolling_max_drawdown, rolling_sharpe, rolling_volatility
     from alphatwin.metrics.tails import cvar, kurtosis, skewness, tail_ratio, value_at_risk
+    from alphatwin.metrics.worst_and_best import excursions
+    from alphatwin.signals.combinators import combine, filter_by, for_each, multi, vote
     from alphatwin.signals.indicators import ema, sma, wma
     from alphatwin.signals.oscillators import aroon, cci, macd, momentum, roc, rsi, stochastic, williams_r
     from alphatwin.signals.ranges import atr, bollinger, directional, donchian, keltner, true_range
-    from alphatwin.signals.volume import mfi, obv
-    from alphatwin.signals.variability import realised_volatility, rolling_beta, rolling_drawdown, zscore
-    from alphatwin.signals.strategies import buy_and_hold, check_target, ema_cross, sma_cross
-    from alphatwin.signals.trend import donchian_breakout, faber_timing, macd_cross, time_series_momentum
     from alphatwin.signals.reversion import bollinger_reversion, rsi_reversion, turn_of_the_month
     from alphatwin.signals.rotation import cross_sectional_momentum, dual_momentum, pairs_zscore
     from alphatwin.signals.sizing import cap, scale_to_volatility, volatility_target
-    from alphatwin.signals.combinators import combine, filter_by, for_each, multi, vote
+    from alphatwin.signals.strategies import buy_and_hold, check_target, ema_cross, sma_cross
+    from alphatwin.signals.trend import donchian_breakout, faber_timing, macd_cross, time_series_momentum
+    from alphatwin.signals.variability import realised_volatility, rolling_beta, rolling_drawdown, zscore
+    from alphatwin.signals.volume import mfi, obv
 
 # %% ../nbs/00_contract.ipynb #07b48dd4
 __getattr__, __dir__, __all__ = lazy_loader.attach(
@@ -90,6 +96,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "backtest.event": ["event_backtest"],
         "backtest.result": ["Result", "load_result"],
         "backtest.rules": ["Rules"],
+        "backtest.sheet": ["tearsheet"],
+        "backtest.trading": ["break_even_again", "trade_summary"],
         "content.narration": ["record"],
         "data.adjustment": ["adjust_dividends", "adjust_splits"],
         "data.cache": ["cached"],
@@ -108,12 +116,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "data.universe": ["members", "membership"],
         "data.validation": ["rule_table", "validate"],
         "data.vintages": ["diff_vintages"],
-        "backtest.sheet": ["tearsheet"],
-        "backtest.trading": ["break_even_again", "trade_summary"],
         "metrics.attribution": ["attribute", "monthly_returns"],
-        "metrics.comparison": ["compare"],
-        "metrics.worst_and_best": ["excursions"],
-        "metrics.intervals": ["confidence_intervals"],
         "metrics.benchmark": [
             "alpha",
             "beta",
@@ -122,6 +125,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "tracking_error",
             "up_capture",
         ],
+        "metrics.comparison": ["compare"],
         "metrics.drawdowns": [
             "calmar",
             "drawdown",
@@ -133,6 +137,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
             "ulcer_index",
         ],
         "metrics.gains": ["expectancy", "hit_rate", "omega", "payoff_ratio", "profit_factor"],
+        "metrics.intervals": ["confidence_intervals"],
         "metrics.overview": ["summary", "why_undefined"],
         "metrics.returns": [
             "cagr",
@@ -145,16 +150,17 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.risk": ["downside_deviation", "sharpe", "sortino", "volatility"],
         "metrics.rolling": ["rolling_max_drawdown", "rolling_sharpe", "rolling_volatility"],
         "metrics.tails": ["cvar", "kurtosis", "skewness", "tail_ratio", "value_at_risk"],
+        "metrics.worst_and_best": ["excursions"],
+        "signals.combinators": ["combine", "filter_by", "for_each", "multi", "vote"],
         "signals.indicators": ["ema", "sma", "wma"],
         "signals.oscillators": ["aroon", "cci", "macd", "momentum", "roc", "rsi", "stochastic", "williams_r"],
         "signals.ranges": ["atr", "bollinger", "directional", "donchian", "keltner", "true_range"],
-        "signals.volume": ["mfi", "obv"],
-        "signals.variability": ["realised_volatility", "rolling_beta", "rolling_drawdown", "zscore"],
-        "signals.strategies": ["buy_and_hold", "check_target", "ema_cross", "sma_cross"],
-        "signals.trend": ["donchian_breakout", "faber_timing", "macd_cross", "time_series_momentum"],
         "signals.reversion": ["bollinger_reversion", "rsi_reversion", "turn_of_the_month"],
         "signals.rotation": ["cross_sectional_momentum", "dual_momentum", "pairs_zscore"],
         "signals.sizing": ["cap", "scale_to_volatility", "volatility_target"],
-        "signals.combinators": ["combine", "filter_by", "for_each", "multi", "vote"],
+        "signals.strategies": ["buy_and_hold", "check_target", "ema_cross", "sma_cross"],
+        "signals.trend": ["donchian_breakout", "faber_timing", "macd_cross", "time_series_momentum"],
+        "signals.variability": ["realised_volatility", "rolling_beta", "rolling_drawdown", "zscore"],
+        "signals.volume": ["mfi", "obv"],
     },
 )

@@ -35,11 +35,6 @@ def returns_of(
         check_returns(returns)
     except ValueError as fault:
         raise ValueError(f"{name}: {fault}") from None
-    twice = returns.index[returns.index.duplicated()]
-    if len(twice):
-        raise ValueError(f"{name} has {twice[0]} twice; a time may come once")
-    if not returns.index.is_monotonic_increasing:
-        raise ValueError(f"{name} is not sorted by time; use sort_index()")
     return returns
 
 # %% ../../nbs/3_metrics/17_comparison.ipynb #be9db37a

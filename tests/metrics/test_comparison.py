@@ -94,8 +94,12 @@ def test_ruin_stays_ruin() -> None:
         ({"A": path(1)}, path(2, start="2030-01-01"), "no time that all have in common"),
         ({"A": path(1), "B": path(2).resample("ME").sum()}, None, "B has a return every 31 days, A every 1"),
         ({"A": path(1), "B": path(2, tz="UTC")}, None, "B has the time zone UTC, A has None"),
-        ({"A": pd.concat([path(1), path(1)[-1:]])}, None, "A has 2021-02-23 00:00:00 twice"),
-        ({"A": path(1)[::-1]}, None, "A is not sorted by time"),
+        (
+            {"A": pd.concat([path(1), path(1)[-1:]])},
+            None,
+            "A: 2021-02-23 00:00:00 follows 2021-02-23 00:00:00",
+        ),
+        ({"A": path(1)[::-1]}, None, "A: 2021-02-22 00:00:00 follows 2021-02-23 00:00:00"),
         ({"A": path(1).reset_index(drop=True)}, None, "A needs times in the index, got int64"),
         ({"A": path(1).mask(path(1) > 0.02)}, None, "A: return at "),
         ({"A": 1 + path(1) * 0 - 2.5}, None, "A: return at 2020-01-01"),
@@ -209,5 +213,5 @@ def test_attributions_that_are_none(factors: pd.DataFrame, refusal: Refusal) -> 
     assert "mixture of the others" in refused(months, factors.assign(flat=0.0))
     assert "cannot be fitted to 4 returns" in refused(months[1:5], factors)
     assert "lags must be from 0 to below" in refused(months, factors, lags=500)
-    assert "each once" in refused(pd.concat([months, months[:1]]), factors)
+    assert "each time once" in refused(pd.concat([months, months[:1]]), factors)
     assert "times in the index" in refusal(ValueError, at.monthly_returns, pd.Series([0.1]))

@@ -32,7 +32,7 @@ h2{font-size:1.1rem;margin:0 0 .5rem}p{margin:.3rem 0}.soft,figcaption,caption{c
 .key dt{color:var(--soft);font-size:.85rem}.key dd{margin:0;font-size:1.5rem;font-variant-numeric:tabular-nums}
 section{margin-bottom:.9rem;break-inside:avoid}dl{margin:0}.grid{columns:2;column-gap:.9rem;margin-bottom:.9rem}
 figure{margin:0}svg{display:block;width:100%;height:auto}svg text{fill:var(--soft)!important}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}caption{text-align:left;padding-bottom:.3rem}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}data{white-space:nowrap}caption{text-align:left;padding-bottom:.3rem}
 table+table{margin-top:1rem}th{font-weight:500;text-align:left}td,thead th{text-align:right;padding:.15rem .3rem}
 tbody tr{border-top:1px solid var(--line)}.months{table-layout:fixed;font-size:.8rem}.months td{padding:.15rem 0;text-align:center}
 .months thead th{text-align:center;padding:0}.months th:first-child,.months td:first-child{width:2.6rem}.months abbr{text-decoration:none}

@@ -484,3 +484,20 @@ def test_the_examination_tries_all_of_its_futures(market: Market) -> None:
     assert len(seen) == len(meant) + 3
     for one, other in zip(seen, [bars, bars, *meant, bars], strict=True):
         pd.testing.assert_frame_equal(one, other, check_freq=False)
+
+
+def test_another_future_is_another_at_every_bar_both_higher_and_lower(market: Market) -> None:
+    bars = market(2, 60)
+    same = bars.assign(**{name: 10.0 for name in bars.columns})  # Whatever is drawn is the same bar
+    for seed in range(5):
+        assert all((other_bars(table, seed) != table).any(axis=1).all() for table in (bars, same))
+        other = other_bars(bars, seed)
+        assert other["high"].max() > bars["high"].max() and other["low"].min() < bars["low"].min()
+
+
+def test_a_single_hole_that_is_filled_backwards_is_found_at_few_cuts(market: Market) -> None:
+    bars = market(2, 200)
+    bars.loc[bars.index[77], "volume"] = np.nan
+    for futures in (["gone"], ["other"]):
+        proof = at.certify(lambda given: given["volume"].bfill(), bars, cuts=3, futures=futures)
+        assert proof.counterexample is not None and proof.counterexample.time == bars.index[77]

@@ -203,6 +203,23 @@ def test_one_column_that_turns_is_a_signal() -> None:
     assert accused(partial(table, step=-1)) and not accused(partial(table, step=1))
 
 
+def test_who_sells_at_the_high_is_found_by_the_high() -> None:
+    def at_the_high(bars: pd.DataFrame) -> pd.Series:
+        rose = (bars["close"] > bars["close"].shift(1)).shift(1, fill_value=False)
+        return rose * (bars["high"] / bars["open"] - 1)
+
+    assert detectors.by_kinks(at_the_high, grounds()["one"], "money")
+
+
+def test_rows_that_a_vendor_forgets_are_found() -> None:
+    def forgets(bars: pd.DataFrame) -> pd.DataFrame:
+        return bars if len(bars) < 60 else bars.iloc[10:]
+
+    bars = grounds()["one"]
+    assert detectors.by_vintages(forgets, bars, "data")
+    assert not detectors.by_vintages(lambda table: table, bars, "data")
+
+
 # Counting
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from time import perf_counter
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ def clock_of(
     table: Table,  # With times as its index
 ) -> np.ndarray:  # These times, as numbers
     "Read the times as numbers."
-    return np.asarray(pd.DatetimeIndex(table.index).asi8)
+    return cast(pd.DatetimeIndex, table.index).asi8
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,11 @@ class Examination:
         if future == "same":
             bars = self.futures.bars.copy(deep=False)
         else:
-            bars = gone(self.futures, place) if future == "gone" else changed(self.futures, place, until)
+            bars = (
+                gone(self.futures, place)
+                if future == "gone"
+                else changed(self.futures, place, until, draft=True)
+            )
         times = place if future == "gone" else len(self.futures.times)
         for stage, made in zip(self.stages, run_stages(self.stages, bars), strict=True):
             yield (
@@ -214,7 +219,8 @@ def examine(
             if found is not None and found.size > ROUNDING:
                 found = explain(exam, found, place)
                 return replace(blank, counterexample=found, verdict=found.fault)
-            rounding = max(filter(None, (rounding, found)), key=lambda one: one.size, default=None)
+            if found is not None and (rounding is None or found.size > rounding.size):
+                rounding = found
     found = repeat(exam)
     if found is not None and found.size > ROUNDING:
         return replace(blank, counterexample=found, verdict=found.fault)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import alphatwin as at
 from alphatwin.backtest.causality import first_difference
+from alphatwin.backtest.perturbation import Futures, changed, gone, other_bars
 from alphatwin.backtest.verdicts import Counterexample
 
 Refusal = Callable[..., str]
@@ -452,3 +453,53 @@ def test_a_rule_that_fails_the_second_time_is_unstable(market: Market) -> None:
         calls.clear()
         proof = at.certify(tired, market(2, 30), cuts=None)
         assert proof.verdict == verdict and "no more" in str(proof), last
+
+
+def test_a_draft_is_the_same_table_and_is_nobodys_to_spoil(market: Market) -> None:
+    bars = market(2, 30)
+    bars.iloc[7, 3] = np.nan
+    futures = Futures(bars, other_bars(bars))
+    for place in (5, 29, 1, 17, 30, 0):
+        table = changed(futures, place, draft=True)
+        pd.testing.assert_frame_equal(table, changed(futures, place))
+        expected = pd.concat([bars.iloc[:place], futures.other.iloc[place:]])
+        pd.testing.assert_frame_equal(table, expected, check_freq=False)
+        with pytest.raises(ValueError, match="read-only"):
+            table["close"].to_numpy()[0] = -1.0
+        table.iloc[0, 0] = table["close"] = -1.0  # Gets a copy of his own
+    kept = changed(futures, 3)
+    changed(futures, 20)
+    pd.testing.assert_frame_equal(kept, changed(futures, 3))
+
+
+def test_the_examination_tries_all_of_its_futures(market: Market) -> None:
+    "What a rule is shown at each cut, for comparison with what was meant."
+    bars, seen = market(2, 12), []
+
+    def watched(given: pd.DataFrame) -> pd.Series:
+        seen.append(given.copy())
+        return given["close"]
+
+    assert at.certify(watched, bars, cuts=[3, 7, 5]).ok
+    futures = Futures(bars, other_bars(bars))
+    meant = [table for place in (3, 5, 7) for table in (gone(futures, place), changed(futures, place))]
+    assert len(seen) == len(meant) + 3
+    for one, other in zip(seen, [bars, bars, *meant, bars], strict=True):
+        pd.testing.assert_frame_equal(one, other, check_freq=False)
+
+
+def test_another_future_is_another_at_every_bar_both_higher_and_lower(market: Market) -> None:
+    bars = market(2, 60)
+    same = bars.assign(**{name: 10.0 for name in bars.columns})  # Whatever is drawn is the same bar
+    for seed in range(5):
+        assert all((other_bars(table, seed) != table).any(axis=1).all() for table in (bars, same))
+        other = other_bars(bars, seed)
+        assert other["high"].max() > bars["high"].max() and other["low"].min() < bars["low"].min()
+
+
+def test_a_single_hole_that_is_filled_backwards_is_found_at_few_cuts(market: Market) -> None:
+    bars = market(2, 200)
+    bars.loc[bars.index[77], "volume"] = np.nan
+    for futures in (["gone"], ["other"]):
+        proof = at.certify(lambda given: given["volume"].bfill(), bars, cuts=3, futures=futures)
+        assert proof.counterexample is not None and proof.counterexample.time == bars.index[77]

@@ -177,6 +177,55 @@ def test_each_half_of_the_kinks_is_needed() -> None:
     assert not detectors.by_kinks(low.twin, bars, "money") and not detectors.by_kinks(wait.leak, bars, "rule")
 
 
+# The rules of the published methods, one by one
+
+
+def accused(rule: Callable[..., Any], **how: int) -> bool:
+    return detectors.by_signals(rule, grounds()["one"], "rule", **how)
+
+
+def test_signals_of_the_whole_history_are_tried() -> None:
+    def honest_at_first(bars: pd.DataFrame) -> pd.Series:
+        rose = (bars["close"] > bars["close"].shift(1)) * 1.0
+        return rose.where(np.arange(len(bars)) < 60, (bars["close"].shift(-1) > bars["close"]) * 1.0)
+
+    assert accused(honest_at_first) and not accused(honest_at_first, most=1)
+
+
+def test_a_signal_that_is_not_given_is_not_tried() -> None:
+    "So the method is described, and so it misses who is silent when he knows something."
+
+    def silent_before_a_fall(bars: pd.DataFrame) -> pd.Series:
+        return pd.Series(1.0, bars.index).where(~(bars["close"].shift(-1) < bars["close"]))
+
+    assert not accused(silent_before_a_fall)
+    assert detectors.by_certificate(silent_before_a_fall, grounds()["one"], "rule")
+
+
+def test_one_column_that_turns_is_a_signal() -> None:
+    def table(bars: pd.DataFrame, step: int) -> pd.DataFrame:
+        return pd.DataFrame({"always": 1.0, "rises": (bars["close"].shift(step) > bars["close"]) * 1.0})
+
+    assert accused(partial(table, step=-1)) and not accused(partial(table, step=1))
+
+
+def test_who_sells_at_the_high_is_found_by_the_high() -> None:
+    def at_the_high(bars: pd.DataFrame) -> pd.Series:
+        rose = (bars["close"] > bars["close"].shift(1)).shift(1, fill_value=False)
+        return rose * (bars["high"] / bars["open"] - 1)
+
+    assert detectors.by_kinks(at_the_high, grounds()["one"], "money")
+
+
+def test_rows_that_a_vendor_forgets_are_found() -> None:
+    def forgets(bars: pd.DataFrame) -> pd.DataFrame:
+        return bars if len(bars) < 60 else bars.iloc[10:]
+
+    bars = grounds()["one"]
+    assert detectors.by_vintages(forgets, bars, "data")
+    assert not detectors.by_vintages(lambda table: table, bars, "data")
+
+
 # Counting
 
 

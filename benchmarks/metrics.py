@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 
-ROUNDS, WINDOW, ROWS = 5, 252, 5_000
+ROUNDS, WINDOW, ROWS = 7, 252, 5_000
 SHARED = {
     "total_return": "cum_returns_final",
     "cagr": "annual_return",

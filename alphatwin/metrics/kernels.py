@@ -31,26 +31,23 @@ def walk(
 ) -> None:
     "Follow the equity of each lane."
     rows, lanes = tile.shape
-    peak, run, since, inside = np.ones(lanes), np.zeros(lanes), np.zeros(lanes), np.zeros(lanes)
-    equity, worst, squares, longest, back = sums[0], sums[1], sums[2], sums[3], sums[4]
-    equity[:] = 1.0
-    worst[:] = squares[:] = longest[:] = 0.0
-    back[:] = np.nan
-    for row in range(rows):
-        for lane in range(lanes):
-            equity[lane] *= 1.0 + tile[row, lane]
-            peak[lane] = max(peak[lane], equity[lane])
-            fall = equity[lane] / peak[lane] - 1.0
-            squares[lane] += fall * fall
-            below, deeper = fall < 0, fall < worst[lane]
-            reached = run[lane] + 1.0 if below or run[lane] > 0 else 0.0
-            longest[lane] = max(longest[lane], reached)
-            run[lane] = reached if below else 0.0
-            since[lane] = 0.0 if deeper else since[lane] + 1.0
-            ended = inside[lane] > 0 and not below
-            back[lane] = np.nan if deeper else (since[lane] if ended else back[lane])
-            inside[lane] = 1.0 if deeper else (inside[lane] if below else 0.0)
-            worst[lane] = min(worst[lane], fall)
+    for lane in range(lanes):
+        equity, peak, worst, squares, back = 1.0, 1.0, 0.0, 0.0, np.nan
+        run, longest, since, inside = 0, 0, 0, False
+        for row in range(rows):
+            equity *= 1.0 + tile[row, lane]
+            since += 1
+            if equity >= peak:
+                longest, run = max(longest, run + 1 if run else 0), 0
+                peak, back, inside = equity, since if inside else back, False
+            else:
+                fall = equity / peak - 1.0
+                squares += fall * fall
+                run += 1
+                if fall < worst:
+                    worst, back, since, inside = fall, np.nan, 0, True
+        sums[GROWTH, lane], sums[WORST, lane], sums[SQUARES, lane] = equity, worst, squares
+        sums[LONGEST, lane], sums[RECOVERY, lane] = max(longest, run), back
 
 # %% ../../nbs/3_metrics/07_kernels.ipynb #c8d99ca9
 TOTAL, GAINS, LOSSES, WON, LOST, LOW, HIGH, ABOVE, BELOW, BELOW_SQUARES, BELOW_COUNT = range(5, 16)

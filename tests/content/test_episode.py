@@ -277,8 +277,10 @@ def test_another_library_is_reported_as_environment(
     "A copy of the package with one edited module, first on the path of the kernel."
     copy = tmp_path / "other"
     shutil.copytree(ROOT / "alphatwin", copy / "alphatwin", ignore=shutil.ignore_patterns("__pycache__"))
-    module = copy / "alphatwin" / "metrics" / "overview.py"
-    module.write_text(module.read_text().replace("periods: float = 252", "periods: float = 253"))
+    module = copy / "alphatwin" / "metrics" / "risk.py"
+    edited = module.read_text().replace("periods: float = 252", "periods: float = 253")
+    assert edited != module.read_text()
+    module.write_text(edited)
     monkeypatch.setenv("PYTHONPATH", str(copy))
     found = verdicts(own)
     assert set(found) == {"environment", "outputs"}

@@ -13,9 +13,14 @@ import lazy_loader
 
 # %% ../nbs/00_contract.ipynb #677fb932
 if TYPE_CHECKING:
-    from alphatwin.backtest.causality import LookAheadError, certify
+    from alphatwin.backtest.causality import Certificate, LookAheadError, certify
     from alphatwin.backtest.costs import Fees, Slippage
+    from alphatwin.backtest.curves import monthly_table
     from alphatwin.backtest.event import event_backtest
+    from alphatwin.backtest.ledger import Ledger, statement, trial_balance
+    from alphatwin.backtest.on_bar import Context
+    from alphatwin.backtest.orders import Fill, Order
+    from alphatwin.backtest.reference import reference_backtest
     from alphatwin.backtest.result import Result, load_result
     from alphatwin.backtest.rules import Rules
     from alphatwin.backtest.sheet import tearsheet
@@ -75,14 +80,21 @@ if TYPE_CHECKING:
     from alphatwin.metrics.tails import cvar, kurtosis, skewness, tail_ratio, value_at_risk
     from alphatwin.metrics.worst_and_best import excursions
     from alphatwin.signals.combinators import combine, filter_by, for_each, multi, vote
-    from alphatwin.signals.indicators import ema, sma, wma
+    from alphatwin.signals.indicators import ema, sma, wilder, wma
     from alphatwin.signals.oscillators import aroon, cci, macd, momentum, roc, rsi, stochastic, williams_r
     from alphatwin.signals.ranges import atr, bollinger, directional, donchian, keltner, true_range
     from alphatwin.signals.reversion import bollinger_reversion, rsi_reversion, turn_of_the_month
     from alphatwin.signals.rotation import cross_sectional_momentum, dual_momentum, pairs_zscore
     from alphatwin.signals.sizing import cap, scale_to_volatility, volatility_target
     from alphatwin.signals.strategies import buy_and_hold, check_target, ema_cross, sma_cross
-    from alphatwin.signals.trend import donchian_breakout, faber_timing, macd_cross, time_series_momentum
+    from alphatwin.signals.ties import compare_averages
+    from alphatwin.signals.trend import (
+        donchian_breakout,
+        faber_timing,
+        hold,
+        macd_cross,
+        time_series_momentum,
+    )
     from alphatwin.signals.variability import realised_volatility, rolling_beta, rolling_drawdown, zscore
     from alphatwin.signals.volume import mfi, obv
 
@@ -91,9 +103,14 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submodules=["backtest"],  # The package is callable: at.backtest(bars, target)
     submod_attrs={
-        "backtest.causality": ["LookAheadError", "certify"],
+        "backtest.causality": ["Certificate", "LookAheadError", "certify"],
         "backtest.costs": ["Fees", "Slippage"],
+        "backtest.curves": ["monthly_table"],
         "backtest.event": ["event_backtest"],
+        "backtest.ledger": ["Ledger", "statement", "trial_balance"],
+        "backtest.on_bar": ["Context"],
+        "backtest.orders": ["Fill", "Order"],
+        "backtest.reference": ["reference_backtest"],
         "backtest.result": ["Result", "load_result"],
         "backtest.rules": ["Rules"],
         "backtest.sheet": ["tearsheet"],
@@ -152,14 +169,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.tails": ["cvar", "kurtosis", "skewness", "tail_ratio", "value_at_risk"],
         "metrics.worst_and_best": ["excursions"],
         "signals.combinators": ["combine", "filter_by", "for_each", "multi", "vote"],
-        "signals.indicators": ["ema", "sma", "wma"],
+        "signals.indicators": ["ema", "sma", "wilder", "wma"],
         "signals.oscillators": ["aroon", "cci", "macd", "momentum", "roc", "rsi", "stochastic", "williams_r"],
         "signals.ranges": ["atr", "bollinger", "directional", "donchian", "keltner", "true_range"],
         "signals.reversion": ["bollinger_reversion", "rsi_reversion", "turn_of_the_month"],
         "signals.rotation": ["cross_sectional_momentum", "dual_momentum", "pairs_zscore"],
         "signals.sizing": ["cap", "scale_to_volatility", "volatility_target"],
         "signals.strategies": ["buy_and_hold", "check_target", "ema_cross", "sma_cross"],
-        "signals.trend": ["donchian_breakout", "faber_timing", "macd_cross", "time_series_momentum"],
+        "signals.ties": ["compare_averages"],
+        "signals.trend": ["donchian_breakout", "faber_timing", "hold", "macd_cross", "time_series_momentum"],
         "signals.variability": ["realised_volatility", "rolling_beta", "rolling_drawdown", "zscore"],
         "signals.volume": ["mfi", "obv"],
     },

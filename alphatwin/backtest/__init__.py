@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from alphatwin.backtest.causality import Certificate, LookAheadError, certify
     from alphatwin.backtest.costs import Fees, Slippage
     from alphatwin.backtest.event import event_backtest
-    from alphatwin.backtest.ledger import Ledger, statement, to_money
-    from alphatwin.backtest.orders import Order
+    from alphatwin.backtest.ledger import Ledger, statement, to_money, trial_balance
+    from alphatwin.backtest.on_bar import Context
+    from alphatwin.backtest.orders import Fill, Order
     from alphatwin.backtest.reference import reference_backtest
     from alphatwin.backtest.result import Result, load_result
     from alphatwin.backtest.rules import Rules
@@ -35,8 +36,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "causality": ["Certificate", "LookAheadError", "certify"],
         "costs": ["Fees", "Slippage"],
         "event": ["event_backtest"],
-        "ledger": ["Ledger", "statement", "to_money"],
-        "orders": ["Order"],
+        "ledger": ["Ledger", "statement", "to_money", "trial_balance"],
+        "on_bar": ["Context"],
+        "orders": ["Fill", "Order"],
         "reference": ["reference_backtest"],
         "result": ["Result", "load_result"],
         "rules": ["Rules"],

@@ -105,7 +105,7 @@ def monthly_figure(
         sns.heatmap(
             table,
             ax=axis,
-            annot=True,
+            annot=table.round() + 0.0,  # -0.0 + 0.0 is 0.0
             fmt=".0f",
             annot_kws={"size": 8, "color": "#0b0f14"},
             cbar=False,

@@ -9,7 +9,7 @@ __all__ = ['LAYERS', 'OPEN', 'HIGH', 'LOW', 'CLOSE', 'VOLUME', 'SPLIT', 'DIVIDEN
 import numpy as np
 from numba import njit
 
-from .account import DUST
+from .account import DUST, NEAR
 from .books import FINE, FREE, LOG, MISSING, RUIN, TOO_LARGE
 from alphatwin.backtest.charges import (
     BAND,
@@ -87,7 +87,7 @@ def _solve(
             break
     if rule[WHOLE]:
         for symbol in range(len(state)):
-            wishes[symbol] = np.trunc(wishes[symbol])
+            wishes[symbol] = np.trunc(wishes[symbol] * NEAR)
 
 # %% ../../nbs/4_backtest/13_kernels.ipynb #bb6ad00f
 @njit(cache=True, error_model="numpy")

@@ -128,6 +128,11 @@ def take(
             desk.decided[symbol] = order.target
             targets["close" if order.kind == "market_on_close" else "open", order.symbol] = order
         else:
+            if desk.rules.whole_shares and order.shares % 1:
+                raise ValueError(
+                    f"{order.symbol or 'this'}: an order for {order.shares:g} shares on {tape.time[desk.bar]} is not of whole shares; "
+                    "round it, or leave whole_shares out"
+                )
             desk.working.append(Working(order, symbol, order.shares, desk.bar + 1))
     desk.at_open = [order for (moment, _), order in targets.items() if moment == "open"]
     desk.at_close = [order for (moment, _), order in targets.items() if moment == "close"]

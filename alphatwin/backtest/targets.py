@@ -12,7 +12,7 @@ from math import trunc
 
 import numpy as np
 
-from .account import DUST, Account, alive, solve_row, wish_of
+from .account import DUST, NEAR, Account, alive, solve_row, wish_of
 from .books import FREE, TOO_LARGE
 from .desk import Desk, Working, fill, prices_at
 from .orders import Order, part_of
@@ -33,7 +33,7 @@ def size_one(
     held = account.positions[0].shares
     if rules.size != "equity":
         wish = wish_of(target, equity, equity, held, price, rules)
-        return float(trunc(wish)) if rules.whole_shares else wish
+        return float(trunc(wish * NEAR)) if rules.whole_shares else wish
     if rates is None or price <= 0:
         return solve_row([target], account, [price], [volume], rules)[0]
     far, value = target * equity - held * price, held * price

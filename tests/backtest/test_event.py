@@ -16,6 +16,7 @@ from alphatwin.backtest.desk import plain_rates
 from alphatwin.backtest.event import event_backtest
 from alphatwin.backtest.ledger import Ledger, journal, statement, total_of, trial_balance
 from alphatwin.backtest.on_bar import Context
+from alphatwin.backtest.reference import reference_backtest
 from alphatwin.backtest.rules import Rules
 from alphatwin.backtest.targets import size_one
 
@@ -466,3 +467,23 @@ def test_the_shortcut_is_no_second_opinion(seed: int) -> None:
     )
     assert plain_rates(Rules(fees=Fees(fixed=1))) is None and plain_rates(Rules(whole_shares=True)) is None
     assert plain_rates(Rules(slippage=Slippage(half_spread=0.1))) is None
+
+
+@pytest.mark.parametrize("more", [{"weight": 0.29}, {"weight": 0.29, "size": "shares", "unit": 100.0}])
+def test_whole_shares_lose_none_to_the_rounding_of_floats(more: dict[str, Any]) -> None:
+    bars = rows(*[(1.0, 1.0, 1.0, 1.0)] * 3)
+    rules = {"cash": 100.0, "whole_shares": True} | {key: more[key] for key in more if key != "weight"}
+    target = pd.Series(more["weight"], bars.index)
+    for engine in (at.backtest, event_backtest):
+        assert engine(bars, target, **rules).fills["held"].tolist() == [29.0]
+    assert [fill["held"] for fill in reference_backtest(bars, target, **rules)[1]] == [29.0]
+
+
+def test_an_order_of_a_fraction_is_refused_where_shares_are_whole() -> None:
+    bars = rows(*[(1.0, 1.0, 1.0, 1.0)] * 3)
+    with pytest.raises(
+        ValueError, match="order for 1.5 shares on 2024-01-01 .* is not of whole shares; round it"
+    ):
+        event_backtest(bars, on_bar=lambda c: c.order(1.5) if c.bar == 0 else None, whole_shares=True)
+    kept = event_backtest(bars, on_bar=lambda c: c.order(2) if c.bar == 0 else None, whole_shares=True)
+    assert kept.fills["held"].tolist() == [2.0]

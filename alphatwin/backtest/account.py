@@ -99,12 +99,16 @@ def solve_row(
     held = [one.shares for one in account.positions]
     symbols = range(len(held))
     equity = left = account.equity(prices)
-    for _ in range(200):
+    low, high = 0.0, equity  # What is left lies between
+    for step in range(200):
         wishes = [wish_of(targets[i], left, equity, held[i], prices[i], rules) for i in symbols]
         costs = [trade_cost(wishes[i] - held[i], prices[i], volumes[i], rules) for i in symbols]
         before, left = left, equity - sum(costs)
         if rules.size != "equity" or abs(left - before) <= 1e-15 * equity:
             break
+        low, high = (before, high) if left > before else (low, before)
+        if step > 20 or not low < left < high:  # Costs as steep as this need the middle
+            left = (low + high) / 2
     return [float(math.trunc(wish * NEAR)) for wish in wishes] if rules.whole_shares else wishes
 
 # %% ../../nbs/4_backtest/04_account.ipynb #cf50487b

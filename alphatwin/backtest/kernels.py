@@ -63,8 +63,8 @@ def _solve(
     wishes: np.ndarray,
 ) -> None:
     "Size all positions at once, so that each is worth its target of the equity that is left."
-    left = equity
-    for _ in range(200):
+    left, low, high = equity, 0.0, equity
+    for step in range(200):
         costs = 0.0
         for symbol in range(len(state)):
             target, held, wish, far = wanted[symbol], state[symbol, 0], 0.0, 0.0
@@ -85,6 +85,9 @@ def _solve(
         before, left = left, equity - costs
         if rule[SIZE] or abs(left - before) <= 1e-15 * equity:
             break
+        low, high = (before, high) if left > before else (low, before)
+        if step > 20 or not low < left < high:
+            left = (low + high) / 2
     if rule[WHOLE]:
         for symbol in range(len(state)):
             wishes[symbol] = np.trunc(wishes[symbol] * NEAR)

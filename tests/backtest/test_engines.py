@@ -365,3 +365,29 @@ def test_costs_only_cost(market: Callable[..., pd.DataFrame], seed: int, fees: f
     for costs in ({"fees": fees}, {"slippage": fees}):
         paid = at.backtest(bars, target, **costs).equity
         assert (paid <= free * (1 + 1e-12)).all()
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize(("impact", "volume"), [(1, 12_000.0), (2, 12_000.0), (5, 20_000.0), (50, 10_000.0)])
+def test_a_large_order_in_a_thin_market_is_sized_as_an_independent_search_does(
+    impact: float, volume: float, side: float
+) -> None:
+    from scipy.optimize import brentq
+
+    index = pd.bdate_range("2024-01-01", periods=4, name="time")
+    bars = pd.DataFrame({name: 10.0 for name in ("open", "high", "low", "close")} | {"volume": volume}, index)
+    target, slippage = pd.Series(side, index), at.Slippage(impact=impact)
+    wanted = side * brentq(lambda n: 1e5 - 10 * n * (1 + impact * (n / volume) ** 2), 0, 1e4, xtol=1e-9)
+    assert at.backtest(bars, target, slippage=slippage).fills["shares"].iloc[0] == pytest.approx(
+        wanted, rel=1e-9
+    )
+    assert at.event_backtest(bars, target, slippage=slippage).fills["shares"].iloc[0] == pytest.approx(wanted)
+    assert at.reference_backtest(bars, target, slippage=slippage)[1][0]["shares"] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("half_spread", [0.0099, 0.01, 0.012, 0.05])
+def test_a_spread_as_wide_as_the_price(half_spread: float) -> None:
+    index = pd.bdate_range("2024-01-01", periods=4, name="time")
+    bars = pd.DataFrame({name: 0.01 for name in ("open", "high", "low", "close")} | {"volume": 1e6}, index)
+    bought = at.backtest(bars, pd.Series(1.0, index), slippage=at.Slippage(half_spread=half_spread)).fills
+    assert bought["shares"].iloc[0] == pytest.approx(1e5 / (0.01 + half_spread))

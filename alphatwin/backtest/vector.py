@@ -42,7 +42,12 @@ def target_of(
     check_target(target, bars, name)
     proof = certify(strategy, bars, cuts=16)
     if not proof.ok:
-        raise LookAheadError(f"{name} {proof.counterexample}")
+        raise LookAheadError(str(proof))
+    again = strategy(bars.copy())  # What was certified and what is traded must be the same
+    if not pd.DataFrame(again).equals(pd.DataFrame(target)):
+        raise ValueError(
+            f"{name} gives another target when it is called again; it must depend on its bars alone"
+        )
     return target
 
 # %% ../../nbs/4_backtest/15_vector.ipynb #13a438f7

@@ -391,3 +391,18 @@ def test_a_spread_as_wide_as_the_price(half_spread: float) -> None:
     bars = pd.DataFrame({name: 0.01 for name in ("open", "high", "low", "close")} | {"volume": 1e6}, index)
     bought = at.backtest(bars, pd.Series(1.0, index), slippage=at.Slippage(half_spread=half_spread)).fills
     assert bought["shares"].iloc[0] == pytest.approx(1e5 / (0.01 + half_spread))
+
+
+def test_a_strategy_that_remembers_is_not_traded(refusal: Callable[..., str]) -> None:
+    class Peeks:
+        calls = 0
+
+        def __call__(self, bars: pd.DataFrame) -> pd.Series:
+            self.calls += 1
+            later = (bars["close"].shift(-1) > bars["close"]).astype("float64")
+            return later if self.calls == 1 else 0.0 * bars["close"]
+
+    bars = at.load("SPX", start="2008-01-01", end="2008-06-30")
+    assert "Peeks gives another target when it is called again" in refusal(
+        ValueError, at.backtest, bars, Peeks()
+    )

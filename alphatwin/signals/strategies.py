@@ -70,7 +70,7 @@ def check_target(
             f"{name} has {len(target)} values for {len(times)} bars; return one value for each bar, 0.0 during warm-up"
         )
     if not target.index.equals(times):
-        wrong = int(np.flatnonzero(target.index != times)[0])
+        wrong = int(np.argmax(np.asarray(target.index != times)))  # 0: the same instants, in another zone
         raise ValueError(
             f"{name}: value {wrong} is stamped {target.index[wrong]}, the bar is {times[wrong]}; "
             "stamp each value with the bar at whose close it is known"

@@ -406,3 +406,20 @@ def test_a_strategy_that_remembers_is_not_traded(refusal: Callable[..., str]) ->
     assert "Peeks gives another target when it is called again" in refusal(
         ValueError, at.backtest, bars, Peeks()
     )
+
+
+@pytest.mark.parametrize("engine", [at.backtest, at.event_backtest])
+@pytest.mark.parametrize(("name", "value"), [("dividend", -1.0), ("split", -1.0), ("split", np.inf)])
+def test_actions_that_none_can_be(
+    engine: Callable[..., Any], name: str, value: float, refusal: Callable[..., str]
+) -> None:
+    bars = at.load("SPX", start="2008-01-01", end="2008-03-31").assign(**{name: 0.0})
+    bars.iloc[9, -1] = value
+    said = refusal(ValueError, engine, bars, pd.Series(1.0, bars.index))
+    assert f"the {name} on {bars.index[9]} is {value:g}" in said
+
+
+def test_the_same_instants_in_another_zone_are_named(refusal: Callable[..., str]) -> None:
+    bars = at.load("SPX", start="2008-01-01", end="2008-03-31").tz_localize("America/New_York")
+    target = pd.Series(1.0, bars.index.tz_convert("UTC"))
+    assert "UTC" in refusal(ValueError, at.backtest, bars, target)

@@ -147,19 +147,13 @@ def same_results(
 def summary_of(
     result: Result,  # What to sum up
     conventions: dict[str, Any],  # As in `at.summary`
-) -> pd.Series:  # All metrics of the returns, then trades, turnover, exposure, costs
+) -> pd.Series:  # All metrics of the returns, then those of the trading
     "Sum a result up."
-    from alphatwin.metrics.activity import exposure, turnover
+    from alphatwin.backtest.trading import trade_summary
     from alphatwin.metrics.overview import summary
 
-    log = result.books.log
-    more = {
-        "trades": float(len(result.trades)),
-        "turnover": turnover(log, len(result.time), conventions.get("periods", 252)),
-        "exposure": exposure(result.positions["exposure"]),
-        "costs": float(np.sum(log["fee"] + log["slippage"])),
-    }
-    return pd.concat([summary(result.returns, **conventions), pd.Series(more)]).rename("value")
+    trading = trade_summary(result, periods=conventions.get("periods", 252))
+    return pd.concat([summary(result.returns, **conventions), trading]).rename("value")
 
 # %% ../../nbs/4_backtest/08_result.ipynb #ee3ca6aa
 def save_result(

@@ -487,3 +487,24 @@ def test_an_order_of_a_fraction_is_refused_where_shares_are_whole() -> None:
         event_backtest(bars, on_bar=lambda c: c.order(1.5) if c.bar == 0 else None, whole_shares=True)
     kept = event_backtest(bars, on_bar=lambda c: c.order(2) if c.bar == 0 else None, whole_shares=True)
     assert kept.fills["held"].tolist() == [2.0]
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_what_a_limit_bought_inside_a_bar_is_stopped_in_it(side: float) -> None:
+    index = pd.bdate_range("2024-01-01", periods=4, name="time")
+    # Down from 99 through the limit of 98 to 80, and back to 85; the mirror image of it for a sale
+    rows = [(100, 100, 100, 100), (99, 99, 80, 85), (96, 96, 96, 96), (97, 97, 97, 97)]
+    bars = pd.DataFrame(rows, index, ["open", "high", "low", "close"], dtype="float64").assign(volume=1e6)
+    if side < 0:
+        bars[["open", "high", "low", "close"]] = 200 - bars[["open", "low", "high", "close"]].to_numpy()
+    limit, level = (98.0, 98 * 0.9) if side > 0 else (102.0, 102 * 1.1)
+
+    def decide(context: Context) -> None:
+        if context.bar == 0:
+            context.order(10 * side, "limit", limit=limit)
+
+    fills = at.event_backtest(bars, on_bar=decide, stop_loss=0.1, cash=5_000).fills
+    assert fills["price"].tolist() == pytest.approx([limit, level]) and fills["bar"].tolist() == [1, 1]
+    assert fills["reason"].tolist() == ["limit", "stop_loss"]
+    profit = at.event_backtest(bars, on_bar=decide, take_profit=0.001, cash=5_000).fills
+    assert len(profit) == 1 or profit["bar"].iloc[1] > 1  # The high came before: only the close is certain

@@ -126,7 +126,8 @@ def test_the_summary_on_paper(table: Table) -> None:
     got = result.summary(periods=4)  # four bars are one year
     metrics = list(at.summary(result.returns).index)
     assert list(got.index)[: len(metrics)] == metrics
-    assert list(got.index)[len(metrics) :] == ["trades", "turnover", "exposure", "costs"]
+    assert list(got.index)[len(metrics) :] == list(at.trade_summary(result).index)
+    assert got["trade_hit_rate"] == 1 and got["holding_time"] == 1 and got["best_trade"] == got["worst_trade"]
     assert got["total_return"] == pytest.approx(1800 / 1100 - 1)
     assert got["trades"] == 1 and got["costs"] == pytest.approx(300)
     assert got["turnover"] == pytest.approx(1000 / 1100 + 2000 / 2000)  # value traded, as shares of equity

@@ -20,7 +20,7 @@ from .books import LOG, REASONS, WHOLE, Walk
 from .broker import walk
 from .costs import check_number
 from .desk import Desk, prices_at, tape_of
-from .gate import due_of, examine, read_target
+from .gate import due_of, examine, read_target, refuse_debt
 from .ledger import Ledger, exactly
 from .market import read_market
 from .on_bar import OnBar, asking, read_all
@@ -131,6 +131,7 @@ def result_of(
     attrs = getattr(bars, "attrs", {})
     settings |= {key: attrs[key] for key in ("symbol", "source", "adjust") if key in attrs}
     books, close = Walk(log_of_fills(desk), held, money), market.fields["close"]
+    refuse_debt(market, books.log, held, desk.rules)
     return Result(market.time, market.symbols, close, equity, books, settings, pending, market.kept)
 
 # %% ../../nbs/4_backtest/23_event.ipynb #22cb4891
@@ -187,7 +188,9 @@ def event_backtest(
             walk(desk, decide)
             result = result_of(desk, bars)
         except ValueError:
-            check_closes(desk, curves_of(desk, desk.bar)[2])  # Was the account ruined before?
+            _, held, equity = curves_of(desk, desk.bar)  # Was there too much debt, or was it ruined before?
+            refuse_debt(market, log_of_fills(desk), held, rules)
+            check_closes(desk, equity)
             raise
         del desk, decide  # What is thrown away need not be searched for cycles
         return result

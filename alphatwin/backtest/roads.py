@@ -13,7 +13,7 @@ import pandas as pd
 
 from .books import FREE, LOG, RUIN, TOO_LARGE, Steps, Walk
 from .costs import Fees, Slippage
-from .gate import limit_of
+from .gate import limit_of, refuse_debt
 from .market import Market
 from .plain import run_many, run_one
 from .rules import Rules
@@ -102,11 +102,13 @@ def walk_full(
         tables, np.array(layers), years, rows, due, *numbers_of(rules), *outputs
     )
     equity, money, shares = outputs
+    books = dict(zip(LOG, log.T.copy(), strict=True))
+    refuse_debt(market, books, shares[: bar if fault else count], rules)
     if fault:
         refuse_fault(fault, bar, symbol, equity[bar], market)
     if not market.several:
         shares = shares[:, 0]
-    return equity, Walk(dict(zip(LOG, log.T.copy(), strict=True)), shares, money), bool(left)
+    return equity, Walk(books, shares, money), bool(left)
 
 # %% ../../nbs/4_backtest/14_roads.ipynb #379f2e6b
 def refuse_ruin(

@@ -423,3 +423,18 @@ def test_the_same_instants_in_another_zone_are_named(refusal: Callable[..., str]
     bars = at.load("SPX", start="2008-01-01", end="2008-03-31").tz_localize("America/New_York")
     target = pd.Series(1.0, bars.index.tz_convert("UTC"))
     assert "is stamped 2008-01-02 05:00:00+00:00" in refusal(ValueError, at.backtest, bars, target)
+
+
+@pytest.mark.parametrize("engine", [at.backtest, at.event_backtest, at.reference_backtest])
+@pytest.mark.parametrize(("size", "much", "worth"), [("shares", 1e6, "11,000,000"), ("cash", 2e5, "200,000")])
+def test_more_than_there_is_in_shares_or_money(
+    engine: Callable[..., Any], size: str, much: float, worth: str, refusal: Callable[..., str]
+) -> None:
+    prices = np.array([10.0, 11, 12, 14])
+    index = pd.bdate_range("2024-01-01", periods=4, name="time")
+    bars = pd.DataFrame({name: prices for name in ("open", "high", "low", "close")} | {"volume": 1e6}, index)
+    target = pd.Series(much, index)
+    said = refusal(ValueError, engine, bars, target, size=size)
+    assert f"on {index[1]} the target takes positions of {worth}.00 with an equity of 100,000.00" in said
+    engine(bars, target, size=size, leverage=200.0)
+    engine(bars, pd.Series([0.0, 8_000, 8_000, 8_000], index) / (1 if size == "shares" else 0.1), size=size)

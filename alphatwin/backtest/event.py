@@ -131,7 +131,8 @@ def result_of(
     attrs = getattr(bars, "attrs", {})
     settings |= {key: attrs[key] for key in ("symbol", "source", "adjust") if key in attrs}
     books, close = Walk(log_of_fills(desk), held, money), market.fields["close"]
-    refuse_debt(market, books.log, held, desk.rules)
+    if desk.participation is None:  # What is left of an order was sized on another day
+        refuse_debt(market, books.log, held, desk.rules)
     return Result(market.time, market.symbols, close, equity, books, settings, pending, market.kept)
 
 # %% ../../nbs/4_backtest/23_event.ipynb #22cb4891
@@ -189,7 +190,8 @@ def event_backtest(
             result = result_of(desk, bars)
         except ValueError:
             _, held, equity = curves_of(desk, desk.bar)  # Was there too much debt, or was it ruined before?
-            refuse_debt(market, log_of_fills(desk), held, rules)
+            if participation is None:
+                refuse_debt(market, log_of_fills(desk), held, rules)
             check_closes(desk, equity)
             raise
         del desk, decide  # What is thrown away need not be searched for cycles

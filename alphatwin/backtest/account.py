@@ -145,7 +145,10 @@ def check_room(
     rules: Rules,  # What may be borrowed
 ) -> None:
     "Raise ValueError where a target takes more than leverage allows; what only the market has made too large may stay."
-    if size > rules.leverage * equity * (1 + 1e-6) and size > before * (1 + 1e-9):
+    limit = rules.leverage * equity * (1 + 1e-6)
+    if (
+        rules.size != "equity" and size > limit and size > before * (1 + 1e-9)
+    ):  # Shares of equity are held against it before
         raise ValueError(
             f"on {time} the target takes positions of {size:,.2f} with an equity of {equity:,.2f}; "
             f"hold less, or raise leverage={rules.leverage:g}"

@@ -131,8 +131,7 @@ def result_of(
     attrs = getattr(bars, "attrs", {})
     settings |= {key: attrs[key] for key in ("symbol", "source", "adjust") if key in attrs}
     books, close = Walk(log_of_fills(desk), held, money), market.fields["close"]
-    if desk.participation is None:  # What is left of an order was sized on another day
-        refuse_debt(market, books.log, held, desk.rules)
+    refuse_debt(market, books.log, held, desk.rules)
     return Result(market.time, market.symbols, close, equity, books, settings, pending, market.kept)
 
 # %% ../../nbs/4_backtest/23_event.ipynb #22cb4891
@@ -187,13 +186,12 @@ def event_backtest(
         gc.disable()  # A walk leaves no cycles behind, and looking for them takes a third of its time
         try:
             walk(desk, decide)
-            result = result_of(desk, bars)
         except ValueError:
             _, held, equity = curves_of(desk, desk.bar)  # Was there too much debt, or was it ruined before?
-            if participation is None:
-                refuse_debt(market, log_of_fills(desk), held, rules)
+            refuse_debt(market, log_of_fills(desk), held, rules)
             check_closes(desk, equity)
             raise
+        result = result_of(desk, bars)
         del desk, decide  # What is thrown away need not be searched for cycles
         return result
     finally:

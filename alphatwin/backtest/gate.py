@@ -131,6 +131,8 @@ def refuse_debt(
     rules: Rules,  # The small print
 ) -> None:
     "Raise ValueError where targets bought or sold short more than leverage allows."
+    if rules.size == "equity":  # `examine` has looked at those
+        return
     whole = np.asarray(log["bar"]) < len(shares)
     rows = np.flatnonzero((np.asarray(log["reason"]) == 0) & whole)
     bars, first = np.unique(np.asarray(log["bar"], dtype="int64")[rows], return_index=True)
@@ -138,8 +140,8 @@ def refuse_debt(
         table.reshape(-1, len(market.symbols))
         for table in (market.fields["open" if rules.fill == "next_open" else "close"], shares)
     )
-    before = np.concatenate([np.zeros_like(held[:1]), held[:-1]])
-    was, size = (np.nansum(np.abs(part[bars] * price[bars]), axis=1) for part in (before, held))
+    before = np.where(bars[:, None] > 0, held[np.maximum(bars - 1, 0)], 0.0)
+    was, size = (np.nansum(np.abs(part * price[bars]), axis=1) for part in (before, held[bars]))
     equity = np.asarray(log["equity"], dtype="float64")[rows][first]
     for one in np.flatnonzero(size > rules.leverage * equity):
         check_room(size[one], was[one], equity[one], market.time[bars[one]], rules)

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from alphatwin.data.universe import members, membership
     from alphatwin.data.validation import rule_table, validate
     from alphatwin.data.vintages import diff_vintages
-    from alphatwin.metrics.attribution import attribute, monthly_returns
+    from alphatwin.metrics.attribution import attribute
     from alphatwin.metrics.benchmark import (
         alpha,
         beta,
@@ -133,7 +133,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "data.universe": ["members", "membership"],
         "data.validation": ["rule_table", "validate"],
         "data.vintages": ["diff_vintages"],
-        "metrics.attribution": ["attribute", "monthly_returns"],
+        "metrics.attribution": ["attribute"],
         "metrics.benchmark": [
             "alpha",
             "beta",

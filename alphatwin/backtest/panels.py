@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..metrics.break_even import break_even_cost, cost_curve
-from ..metrics.returns import check_periods, check_returns
+from ..metrics.rolling import rolling_sharpe, rolling_volatility
 from ..style import PALETTE, styled
 
 # %% ../../nbs/4_backtest/36_panels.ipynb #8a09e963
@@ -53,16 +53,10 @@ def rolling_table(
     pd.DataFrame
 ):  # sharpe and volatility a year at each bar; NaN before the first full window and where it never moves
     "Return the Sharpe ratio and the volatility of the last `window` bars."
-    check_periods(periods)
-    check_returns(returns)
     if not 2 <= window <= len(returns):
         raise ValueError(f"window must be from 2 to the number of returns, {len(returns)}; got {window}")
-    excess = returns - ((1 + risk_free) ** (1 / periods) - 1)
-    seen = excess.rolling(window)
-    spread, still = seen.std(), seen.max() == seen.min()
-    spread = spread.mask(still, 0.0)
-    ratio = (seen.mean() / spread.where(spread > 0)) * np.sqrt(periods)
-    return pd.DataFrame({"sharpe": ratio, "volatility": spread * np.sqrt(periods)})
+    sharpe = rolling_sharpe(returns, window, risk_free, periods)
+    return pd.DataFrame({"sharpe": sharpe, "volatility": rolling_volatility(returns, window, periods)})
 
 # %% ../../nbs/4_backtest/36_panels.ipynb #8f17fbca
 def rolling_figure(

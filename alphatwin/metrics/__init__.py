@@ -13,7 +13,7 @@ import lazy_loader
 # %% ../../nbs/3_metrics/00_metrics.ipynb #f89303e0
 if TYPE_CHECKING:
     from alphatwin.metrics.activity import capacity, exposure, participation, time_in_market, turnover
-    from alphatwin.metrics.attribution import Attribution, attribute, monthly_returns
+    from alphatwin.metrics.attribution import Attribution, attribute
     from alphatwin.metrics.benchmark import (
         alpha,
         beta,
@@ -61,7 +61,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
         "activity": ["capacity", "exposure", "participation", "time_in_market", "turnover"],
-        "attribution": ["Attribution", "attribute", "monthly_returns"],
+        "attribution": ["Attribution", "attribute"],
         "break_even": ["before_costs", "break_even_cost", "cost_curve"],
         "comparison": ["Comparison", "compare"],
         "intervals": ["confidence_intervals"],

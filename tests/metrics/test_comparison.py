@@ -158,7 +158,7 @@ def factors() -> pd.DataFrame:
 @pytest.mark.parametrize("lags", [None, 0, 1, 12])
 @pytest.mark.parametrize("symbol", ["SPX", "IXIC"])
 def test_as_statsmodels_computes_it(symbol: str, lags: int | None, factors: pd.DataFrame) -> None:
-    returns = at.monthly_returns(at.simple_returns(at.load(symbol)["close"]))
+    returns = at.compound(at.simple_returns(at.load(symbol)["close"]), "ME")
     found = at.attribute(returns, factors, lags=lags)
     both = pd.concat([returns.rename("own"), factors], axis=1, join="inner")
     names = ["market_excess", "size", "value"]
@@ -193,7 +193,7 @@ def test_the_rule_for_lags() -> None:
 
 def test_months_are_compounded_and_dated_like_the_factors(factors: pd.DataFrame) -> None:
     days = at.simple_returns(at.load("SPX")["close"])
-    months = at.monthly_returns(days)
+    months = at.compound(days, "ME")
     assert months.index[1:-1].equals(factors.index[: len(months) - 2])
     assert months["2008-10-31"] == pytest.approx(968.75 / 1166.36 - 1, abs=1e-4)
     assert (1 + months).prod() == pytest.approx((1 + days).prod())
@@ -201,7 +201,7 @@ def test_months_are_compounded_and_dated_like_the_factors(factors: pd.DataFrame)
 
 def test_attributions_that_are_none(factors: pd.DataFrame, refusal: Refusal) -> None:
     days = at.simple_returns(at.load("SPX")["close"])
-    months = at.monthly_returns(days)
+    months = at.compound(days, "ME")
 
     def refused(returns: object, table: object, **options: object) -> str:
         return refusal(ValueError, at.attribute, returns, table, **options)
@@ -214,4 +214,3 @@ def test_attributions_that_are_none(factors: pd.DataFrame, refusal: Refusal) -> 
     assert "cannot be fitted to 4 returns" in refused(months[1:5], factors)
     assert "lags must be from 0 to below" in refused(months, factors, lags=500)
     assert "each time once" in refused(pd.concat([months, months[:1]]), factors)
-    assert "times in the index" in refusal(ValueError, at.monthly_returns, pd.Series([0.1]))

@@ -102,8 +102,8 @@ def shared_time(
         except ValueError as fault:
             raise ValueError(f"factor {name}: {fault}") from None
     for one, what in ((returns.index, "returns"), (factors.index, "factors")):
-        if not isinstance(one, pd.DatetimeIndex) or not one.is_unique:
-            raise ValueError(f"{what} need times in the index, each once")
+        if not isinstance(one, pd.DatetimeIndex):
+            raise ValueError(f"{what} need times in the index")
     check_pace({"returns": returns, "factors": factors.iloc[:, 0]})
     common = returns.index.intersection(factors.index).sort_values()
     if 2 * len(common) < min(len(returns), len(factors.loc[returns.index[0] : returns.index[-1]])) or not len(

@@ -145,14 +145,14 @@ def two_rows(bars: pd.DataFrame, price: pd.Series) -> pd.DataFrame:
 # ---------------------------------------------------------------- vectorbt
 
 
-def by_vectorbt(
+def run_vectorbt(
     bars: pd.DataFrame, target: pd.Series, fees: float, fill: str, engine: str | None = None
-) -> Run:
+) -> Any:
     "vectorbt fills on the bar of the order: targets come late by our delay, and as shares before fees."
     import vectorbt as vbt
 
     late, price = at_fill(bars, target, fill)
-    run = vbt.Portfolio.from_orders(
+    return vbt.Portfolio.from_orders(
         bars["close"],
         size=before_fees(late, price, fees),
         size_type="targetpercent",
@@ -162,6 +162,13 @@ def by_vectorbt(
         freq="1D",
         engine=engine,
     )
+
+
+def by_vectorbt(
+    bars: pd.DataFrame, target: pd.Series, fees: float, fill: str, engine: str | None = None
+) -> Run:
+    "What vectorbt makes of it, and says of it."
+    run = run_vectorbt(bars, target, fees, fill, engine)
     returns = run.returns().vbt.returns(freq="1D", year_freq="252D")
     own = {
         "final": float(run.final_value()),

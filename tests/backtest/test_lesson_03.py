@@ -1,21 +1,15 @@
 "The third lesson: its ten lines are the engine's, and its exercises know right answers from wrong ones."
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from lessonkit import assert_graded, code_cells
 
 import alphatwin as at
 
-LESSON = Path(__file__).resolve().parents[2] / "nbs" / "lessons" / "l03_small_print.ipynb"
-CELLS = [
-    "".join(cell["source"])
-    for cell in json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
-    if cell["cell_type"] == "code"
-]
+CELLS = code_cells("l03_small_print")
 
 
 def run_cell(start: str, space: dict[str, Any]) -> dict[str, Any]:
@@ -31,14 +25,6 @@ def lesson() -> dict[str, Any]:
     for start in ("def after_a_fall", "def ten_lines", "def grade"):
         run_cell(start, space)
     return space
-
-
-def verdict(lesson: dict[str, Any], name: str, answer: str) -> str:
-    (text,) = [text for text in CELLS if text.startswith(f"answer_{name} = ...")]
-    assignment, _, question = text.replace("= ...", f"= {answer}", 1).partition("\n")
-    space = dict(lesson)
-    exec(assignment, space)
-    return str(eval(question.strip(), space))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -58,8 +44,4 @@ def test_exercises_wait_and_know_right_from_wrong(lesson: dict[str, Any], spx: p
     end = at.backtest(spx, rule, fill="next_close", fees=0.001, stop_loss=0.05).equity.iloc[-1]
     right = {"a": (1 - 0.0005) ** 500, "b": 92.0 * 0.9, "c": end}
     wrong = {"a": (1 - 0.0005) ** 250, "b": 84.0, "c": at.backtest(spx, rule, fees=0.001).equity.iloc[-1]}
-    for name in "abc":
-        letter = name.upper()
-        assert verdict(lesson, name, "...") == f"{letter}: waiting for you"
-        assert verdict(lesson, name, repr(float(right[name]))) == f"{letter}: right!"
-        assert verdict(lesson, name, repr(float(wrong[name]))).startswith(f"{letter}: not yet. ")
+    assert_graded(CELLS, lesson, right, wrong)

@@ -1,22 +1,16 @@
 "The sixth lesson: three leaks, found one by one; and its exercises know right answers from wrong ones."
 
-import json
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from lessonkit import LESSONS, assert_graded, code_cells
 
 import alphatwin as at
 
-LESSON = Path(__file__).resolve().parents[2] / "nbs" / "lessons" / "l06_seeing_the_future.ipynb"
-CELLS = [
-    "".join(cell["source"])
-    for cell in json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
-    if cell["cell_type"] == "code"
-]
+CELLS = code_cells("l06_seeing_the_future")
 
 
 def run_cell(start: str, space: dict[str, Any]) -> None:
@@ -33,14 +27,6 @@ def lesson() -> dict[str, Any]:
     for start in (*starts, "def friends_rule", "def grade"):
         run_cell(start, space)
     return space
-
-
-def verdict(lesson: dict[str, Any], name: str, answer: str) -> str:
-    (text,) = [text for text in CELLS if text.startswith(f"answer_{name} = ...")]
-    assignment, _, question = text.replace("= ...", f"= {answer}", 1).partition("\n")
-    space = dict(lesson)
-    exec(assignment, space)
-    return str(eval(question.strip(), space))
 
 
 def test_the_leaks_are_named_in_their_order(lesson: dict[str, Any], spx: pd.DataFrame) -> None:
@@ -73,7 +59,7 @@ def test_what_each_leak_makes(lesson: dict[str, Any], spx: pd.DataFrame) -> None
     assert round(made[True, True, True]) == 6_049_562 and round(made[False, False, False]) == 101_176
     assert made[False, True, True] > made[True, True, True]  # One leak less, and more money
     assert all((money > 3e6) == (centred or same) for (centred, _, same), money in made.items())
-    outputs = LESSON.read_text(encoding="utf-8")
+    outputs = (LESSONS / "l06_seeing_the_future.ipynb").read_text(encoding="utf-8")
     assert all(f"{money:,.0f}" in outputs for money in made.values())
 
 
@@ -101,8 +87,4 @@ def test_exercises_wait_and_know_right_from_wrong(lesson: dict[str, Any], spx: p
     ]
     right = {"a": 100 + (row[-1] - row[0]) / 2, "b": found.seen.day, "c": ends[0]}
     wrong = {"a": 100, "b": 8, "c": ends[1]}
-    for name in "abc":
-        letter = name.upper()
-        assert verdict(lesson, name, "...") == f"{letter}: waiting for you"
-        assert verdict(lesson, name, repr(float(right[name]))) == f"{letter}: right!"
-        assert verdict(lesson, name, repr(float(wrong[name]))).startswith(f"{letter}: not yet. ")
+    assert_graded(CELLS, lesson, right, wrong)

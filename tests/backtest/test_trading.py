@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
-from peers import CASH, RULES, by_vectorbt, quietly
+from peers import CASH, RULES, quietly, run_vectorbt
 
 import alphatwin as at
 from alphatwin.backtest.trading import TRADING, cost_parts
@@ -28,21 +28,8 @@ def bars(spx: pd.DataFrame) -> pd.DataFrame:
 @pytest.mark.parametrize("fees", [0.0, 0.001])
 @pytest.mark.parametrize("rule", ["cross of averages", "reversion, long and short"])
 def test_as_vectorbt_counts_money(rule: str, fees: float, bars: pd.DataFrame) -> None:
-    import vectorbt as vbt
-    from peers import at_fill, before_fees
-
     target = RULES[rule](bars)
-    late, price = at_fill(bars, target, "next_open")
-    run = vbt.Portfolio.from_orders(
-        bars["close"],
-        size=before_fees(late, price, fees),
-        size_type="targetpercent",
-        price=price,
-        fees=fees,
-        init_cash=CASH,
-        freq="1D",
-    )
-    assert run.final_value() == pytest.approx(by_vectorbt(bars, target, fees, "next_open").own["final"])
+    run = run_vectorbt(bars, target, fees, "next_open")
     ours = at.trade_summary(at.backtest(bars, target, fees=fees), by="profit")
     theirs = run.positions
     assert ours["trades"] == theirs.count() > 20

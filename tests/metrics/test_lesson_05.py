@@ -1,23 +1,17 @@
 "The fifth lesson: its numbers by other roads, and exercises that know right answers from wrong ones."
 
-import json
 import math
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from lessonkit import assert_graded, code_cells
 from scipy import stats
 
 import alphatwin as at
 
-LESSON = Path(__file__).resolve().parents[2] / "nbs" / "lessons" / "l05_sharpe.ipynb"
-CELLS = [
-    "".join(cell["source"])
-    for cell in json.loads(LESSON.read_text(encoding="utf-8"))["cells"]
-    if cell["cell_type"] == "code"
-]
+CELLS = code_cells("l05_sharpe")
 
 
 @pytest.fixture(scope="module")
@@ -28,14 +22,6 @@ def lesson() -> dict[str, Any]:
         if not text.startswith(("#|", "answer_")):
             exec(text, space)
     return space
-
-
-def verdict(lesson: dict[str, Any], name: str, answer: str) -> str:
-    (text,) = [text for text in CELLS if text.startswith(f"answer_{name} = ...")]
-    assignment, _, question = text.replace("= ...", f"= {answer}", 1).partition("\n")
-    space = dict(lesson)
-    exec(assignment, space)
-    return str(eval(question.strip(), space))
 
 
 def insurer(profit: float) -> pd.Series:
@@ -103,8 +89,4 @@ def test_exercises_wait_and_know_right_from_wrong(lesson: dict[str, Any]) -> Non
         "c": 5,
         "d": dear.mean() / dear.std() * math.sqrt(12),
     }
-    for name in "abcd":
-        letter = name.upper()
-        assert verdict(lesson, name, "...") == f"{letter}: waiting for you"
-        assert verdict(lesson, name, repr(float(right[name]))) == f"{letter}: right!"
-        assert verdict(lesson, name, repr(float(wrong[name]))).startswith(f"{letter}: not yet. ")
+    assert_graded(CELLS, lesson, right, wrong)

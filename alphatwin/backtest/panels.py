@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ..metrics.break_even import break_even_cost, cost_curve
+from ..metrics.returns import compound
 from ..metrics.rolling import rolling_sharpe, rolling_volatility
 from ..style import PALETTE, styled
 
@@ -83,18 +84,15 @@ def yearly_figure(
     benchmark: pd.Series | None = None,  # The same of what it is compared with
 ) -> "Figure":  # One bar a year; a dash for the benchmark
     "Draw the return of each year."
-    grown = (1 + returns).groupby(returns.index.year).prod() - 1  # type: ignore[attr-defined]
-    values = 100 * grown.to_numpy()
+    grown = 100 * compound(returns, "YE")
+    values, years = grown.to_numpy(), pd.DatetimeIndex(grown.index).year
     with styled():
         figure, (axis,) = _panel()
-        axis.bar(
-            grown.index, values, color=np.where(values < 0, PALETTE["loss"], PALETTE["strategy"]), width=0.7
-        )
+        axis.bar(years, values, color=np.where(values < 0, PALETTE["loss"], PALETTE["strategy"]), width=0.7)
         if benchmark is not None:
-            other = 100 * ((1 + benchmark).groupby(benchmark.index.year).prod() - 1)  # type: ignore[attr-defined]
-            axis.hlines(
-                other, other.index - 0.45, other.index + 0.45, color=PALETTE["ink"], label="benchmark"
-            )
+            other = 100 * compound(benchmark, "YE")
+            middle = pd.DatetimeIndex(other.index).year
+            axis.hlines(other, middle - 0.45, middle + 0.45, color=PALETTE["ink"], label="benchmark")
             axis.legend(loc="lower right")
         axis.axhline(0, color=PALETTE["ink"], linewidth=0.8)
         axis.xaxis.get_major_locator().set_params(integer=True)

@@ -26,7 +26,9 @@ from .trading import cost_parts, trade_summary
 from ..metrics.comparison import on_common_time, returns_of
 from ..metrics.worst_and_best import excursions
 from ..metrics.intervals import FEWEST, confidence_intervals
+from ..metrics.break_even import break_even_cost
 from ..metrics.overview import summary
+from ..metrics.returns import compound
 
 # %% ../../nbs/4_backtest/39_sheet.ipynb #c4e0faa7
 def moments_panel(
@@ -71,7 +73,7 @@ def trading_panels(
     else:
         panels.append(moments_panel(result, bars))
     text = "Total return over the cost of trading, to first order. Dashed: the cost at which nothing is left."
-    zero = say("break_even_cost", trade_summary(result)["break_even_cost"])
+    zero = say("break_even_cost", break_even_cost(parts))
     panels.append(
         Panel("costs", "Cost sensitivity", text, f"The break-even cost is {zero}.", cost_figure(parts))
     )
@@ -107,7 +109,7 @@ def curve_panels(
         notes.append(
             f"Rolling numbers are left out: {len(returns)} bars are not more than a window of {window}."
         )
-    years = (1 + returns).groupby(returns.index.year).prod() - 1  # type: ignore[attr-defined]
+    years = compound(returns, "YE")
     alt = f"{len(years)} years from {years.min():.1%} to {years.max():.1%}; {int((years > 0).sum())} of them gained."
     panels.append(Panel("years", "Years", "Return of each year.", alt, yearly_figure(returns, benchmark)))
     return panels, notes

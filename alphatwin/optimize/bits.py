@@ -26,7 +26,7 @@ def first_bit(
     word: np.uint64,  # Not zero
 ) -> np.int64:  # 0 to 63
     "Find the lowest bit that is set."
-    return np.int64(trailing_zeros(word))
+    return np.int64(trailing_zeros(word))  # type: ignore[call-arg]
 
 
 def to_words(

@@ -114,7 +114,7 @@ def add_return(
     ground: Ground,  # How many units make 1.0
 ) -> None:
     "Add one return to the sums."
-    total[:3] += (parts_of(np.float64(factor - 1.0)) * ground.scale[:3]).astype(np.int64)
+    total[:3] += (parts_of(np.array(factor - 1.0)) * ground.scale[:3]).astype(np.int64)
 
 
 def hold_by_hand(

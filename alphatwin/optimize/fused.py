@@ -21,7 +21,8 @@ from ..backtest.rules import Rules
 from ..backtest.vector import backtest
 from .bits import to_words
 from .by_hand import TALLY, finish
-from .families import FAMILIES, Bands, Columns, Crossing, Latches, Monthly, Signals
+from .crossings import Columns, Crossing
+from .families import FAMILIES, Bands, Latches, Monthly, Signals
 from .ground import Ground, lay_ground
 from .runs import allowed_of, run_bands, run_crossing, run_latches, run_words
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SUMS', 'LONG', 'SHORT', 'ROOM', 'parts_of', 'units_of', 'unit_prices', 'Ground', 'returns_at', 'add_up', 'write_sums',
-           'lay_ground']
+           'price_sides', 'lay_ground']
 
 # %% ../../nbs/5_optimize/03_ground.ipynb #a465f88f
 from typing import Any, NamedTuple
@@ -138,6 +138,28 @@ def write_sums(
             run[bar, part], opened[bar, part] = total[part], parts[0, part] - total[part]
             closing[bar + 1, part] = total[part] + parts[2, part]
 
+# %% ../../nbs/5_optimize/03_ground.ipynb #b5979738
+def price_sides(
+    market: Market,  # Bars of one symbol as arrays
+    rules: Rules,  # Costs that are rates
+    exposure: np.ndarray | None,  # (bar,), size of a position, decided at each close; None for 1.0
+) -> tuple[np.ndarray, ...]:  # (side, bar) each: enter, mark, leave, size, return of the bar of an entry
+    "Price a unit at every bar, long and short."
+    close, lag = market.fields["close"], int(rules.fill != "same_close")
+    price = market.fields["open"] if rules.fill == "next_open" else close
+    buying, selling = unit_costs(rules)
+    full = np.ones(len(close))
+    if rules.rebalance == "every_bar":
+        weight = full if exposure is None else np.append(np.zeros(lag), exposure[: len(close) - lag])
+        sides = [unit_prices(price, close, weight, (selling, buying), side) for side in (LONG, SHORT)]
+        first = [mark / enter - 1 for enter, mark, _, _ in sides]
+    else:
+        bought, sold = price * (1 + buying), price * (1 - selling)
+        sides = [(bought, close, np.append(sold, close[-1]), full)]
+        sides += [(price, close, np.append(bought, close[-1]), full)]
+        first = [close / bought - 1, (2 - close / price) / (1 + selling) - 1]
+    return (*(np.stack([side[part] for side in sides]) for part in range(4)), np.stack(first))
+
 # %% ../../nbs/5_optimize/03_ground.ipynb #ba35cc0f
 def lay_ground(
     market: Market,  # Bars of one symbol as arrays
@@ -145,26 +167,10 @@ def lay_ground(
     exposure: np.ndarray | None = None,  # (bar,), size of a position, decided at each close; None for 1.0
 ) -> Ground:  # All that does not depend on the cell
     "Compute once what all cells share."
-    close, early = market.fields["close"], rules.fill == "next_open"
-    price = market.fields["open"] if early else close
-    lag, count = int(rules.fill != "same_close"), len(close)
-    buying, selling = unit_costs(rules)
-    linear = rules.rebalance != "every_bar"
-    full = np.ones(count)
-    if linear:
-        bought = price * (1 + buying)
-        sides = [(bought, close, np.append(price * (1 - selling), close[-1]), full)]
-        sides += [(price, close, np.append(bought, close[-1]), full)]
-        first = np.stack([close / bought - 1, (2 - close / price) / (1 + selling) - 1])
-    else:
-        weight = full if exposure is None else np.append(np.zeros(lag), exposure[: count - lag])
-        sides = [unit_prices(price, close, weight, (selling, buying), side) for side in (LONG, SHORT)]
-        first = np.stack([mark / enter - 1 for enter, mark, _, _ in sides])
-    enter, mark, leave, size = (np.stack([side[part] for side in sides]) for part in range(4))
-    room = 2 * ROOM if linear else 2.0
-    scale = units_of(
-        room * np.max([add_up(first[one], mark[one], leave[one], size[one]) for one in (LONG, SHORT)], axis=0)
-    )
+    enter, mark, leave, size, first = price_sides(market, rules, exposure)
+    linear, count = rules.rebalance != "every_bar", mark.shape[1]
+    most = [add_up(first[side], mark[side], leave[side], size[side]) for side in (LONG, SHORT)]
+    scale = units_of(2 * (ROOM if linear else 1.0) * np.max(most, axis=0))
     opened, run = np.empty((2, count, 4), np.int64), np.empty((2, count, 4), np.int64)
     closing = np.empty((2, count + 1, 4), np.int64)
     for side in (LONG, SHORT):
@@ -172,14 +178,14 @@ def lay_ground(
         write_sums(first[side], mark[side], leave[side], size[side], scale, sums)
     tables = build_ranges(mark[LONG])[None] if linear else np.stack([build_ranges(row) for row in mark])
     slippage: Any = rules.slippage
-    costs = np.array([selling, buying, slippage.rate])
+    buying, selling = unit_costs(rules)
     orders = np.array([np.nan if one is None else one for one in (rules.stop_loss, rules.take_profit)])
     watched, blocks = np.empty((3, 0)), np.empty((2, 0))
     if rules.stops:
         watched = np.stack([market.fields[name] for name in ("open", "low", "high")])
         starts = np.arange(0, count, 64)
         blocks = np.stack([np.minimum.reduceat(watched[1], starts), np.maximum.reduceat(watched[2], starts)])
+    lag, early = int(rules.fill != "same_close"), rules.fill == "next_open"
+    prices, costs = (enter, mark, leave), np.array([selling, buying, slippage.rate])
     sums = opened, closing, run
-    return Ground(
-        lag, early, linear, enter, mark, leave, *sums, scale, tables, costs, orders, watched, blocks
-    )
+    return Ground(lag, early, linear, *prices, *sums, scale, tables, costs, orders, watched, blocks)

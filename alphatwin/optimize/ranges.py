@@ -60,7 +60,7 @@ def look_up(
     "Answer a question about the bars from first to last."
     if first == last:
         return table[0, first, 0], table[0, first, 0], 1.0
-    level = np.int64(63) - np.int64(leading_zeros(np.uint64(first ^ last)))
+    level = np.int64(63) - np.int64(leading_zeros(np.uint64(first ^ last)))  # type: ignore[call-arg]
     inside = min(table[level, first, 2], table[level, last, 2])
     low, high = table[level, last, 0], table[level, first, 1]
     return min(table[level, first, 0], low), max(high, table[level, last, 1]), min(inside, low / high)

@@ -10,7 +10,8 @@ import numpy as np
 from numba import njit
 
 from .bits import below_64, compare_rows, latch, to_words
-from .families import Bands, Crossing, Latches
+from .crossings import Crossing
+from .families import Bands, Latches
 from .ground import Ground
 from .sides import walk_sides
 from .walk import walk_long

@@ -94,7 +94,7 @@ def exit_of_trade(
         below, above = (stop, profit) if side > 0 else (profit, stop)
         floor = -np.inf if below != below else paid - below * paid
         ceiling = np.inf if above != above else paid + above * paid
-        early = np.int64(ground.early)
+        early = 1 if ground.early else 0
         bar = find_exit(ground, begin + 1 - early, min(end - early, bars - 1), floor, ceiling)
         if bar >= 0:
             start, low, high = ground.watched[0, bar], ground.watched[1, bar], ground.watched[2, bar]
@@ -222,12 +222,13 @@ def walk_sides(
                 if straight and not out * STEEP > money:
                     tally[:] = np.nan
                     return
-                wanted = 0 if stopped and end == bar and lag == 1 else wanted
+                if stopped and end == bar and lag == 1:
+                    wanted = np.int64(0)
             carried = ratio if gone == bar and wanted else 1.0
             if gone >= 0 and carried == 1.0:
                 add_return(total, ratio, 1, ground.scale)
                 worst, peak = min(worst, growth / peak), max(peak, growth)
-            side, begin, gone = wanted, bar, -1
+            side, begin, gone = wanted, bar, -1  # type: ignore[assignment]
     tally[0], tally[1], tally[2] = growth, worst, trades
     for part in range(4):
         tally[3 + part] = total[part] / ground.scale[part]

@@ -42,7 +42,7 @@ def walk_long(
                 continue
             bar = min(bar, count)
             units = growth / enter[begin]
-            low, high, inside = look_up(table, begin, bar - ONE)
+            low, high, inside = look_up(table, begin, bar - ONE)  # type: ignore[arg-type]
             worst, peak = min(worst, min(inside, units * low / peak)), max(peak, units * high)
             growth = units * leave[bar]
             if bar < count:

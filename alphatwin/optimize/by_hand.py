@@ -114,7 +114,7 @@ def add_return(
     ground: Ground,  # How many units make 1.0
 ) -> None:
     "Add one return to the sums."
-    total[:3] += (parts_of(np.array(factor - 1.0)) * ground.scale[:3]).astype(np.int64)
+    total[:3] += np.rint(parts_of(np.array(factor - 1.0)) * ground.scale[:3]).astype(np.int64)
 
 
 def hold_by_hand(
@@ -131,7 +131,7 @@ def hold_by_hand(
     straight = side < 0 and ground.linear
     if straight:
         closes, values = values, 2.0 * cost - values
-        total[3] += sum(int(size) for size in closes * (1.0 / values) * ground.scale[3])
+        total[3] += sum(round(size) for size in closes * (1.0 / values) * ground.scale[3])
         cost, out = cost * (1.0 + ground.costs[0]), 2.0 * cost - out
     elif end > begin:
         total[3] += ground.opened[which, begin, 3] + ground.run[which, end - 1, 3]

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from .bits import ONE, first_bit
-from .ground import Ground
+from .ground import Ground, whole
 from .ranges import look_up
 
 # %% ../../nbs/5_optimize/07_sides.ipynb #2835f502
@@ -32,11 +32,11 @@ def walk_short(
         part = 1.0 / (twice - before[bar])
         move = (twice - after[bar]) * part - 1.0
         square = move * move
-        returns += np.int64(move * by_return)
-        squares += np.int64(square * by_square)
-        falls += np.int64((square if move < 0.0 else 0.0) * by_fall)
-        sizes += np.int64(before[bar] * part * by_size)
-    sizes += np.int64(close[last] * (1.0 / (twice - close[last])) * by_size)
+        returns += whole(move * by_return)
+        squares += whole(square * by_square)
+        falls += whole((square if move < 0.0 else 0.0) * by_fall)
+        sizes += whole(before[bar] * part * by_size)
+    sizes += whole(close[last] * (1.0 / (twice - close[last])) * by_size)
     total[0] += returns
     total[1] += squares
     total[2] += falls
@@ -105,8 +105,8 @@ def exit_of_trade(
             return bar, price * (1.0 + ground.costs[1]), True
     return end, ground.leave[which, end], False
 
-# %% ../../nbs/5_optimize/07_sides.ipynb #78089bfd
-STEEP = 8.0
+# %% ../../nbs/5_optimize/07_sides.ipynb #f3cc5e74
+STEEP = 3.0
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -119,9 +119,9 @@ def add_return(
     "Add one return to the sums."
     move = factor - 1.0
     fall = min(move, 0.0)
-    total[0] += sign * np.int64(move * scale[0])
-    total[1] += sign * np.int64(move * move * scale[1])
-    total[2] += sign * np.int64(fall * fall * scale[2])
+    total[0] += sign * whole(move * scale[0])
+    total[1] += sign * whole(move * move * scale[1])
+    total[2] += sign * whole(fall * fall * scale[2])
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -69,7 +69,7 @@ def describe(
         describe(getattr(thing, "__dict__", {}), seen),
     )
 
-
+# %% ../../nbs/5_optimize/09_checkpoint.ipynb #54597ba8
 def _describe_function(function: FunctionType, seen: tuple[int, ...]) -> Any:
     "Describe a function with what it encloses and its own helpers; those of installed packages by name."
     name = (function.__module__, function.__qualname__)

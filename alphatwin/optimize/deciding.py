@@ -43,7 +43,7 @@ def probe(
             break
     return float(np.median(times))
 
-
+# %% ../../nbs/5_optimize/22_deciding.ipynb #f3012543
 def spoken(
     seconds: float,  # A time
 ) -> str:  # "40 seconds", "12 minutes", "3 hours", "2 days"

@@ -56,11 +56,11 @@ def spoken(
 
 def warn_of_long(
     task: Task,  # Not begun
+    left: int,  # Cells that are to be run
     each: float,  # Seconds a cell
     slots: int,  # Workers
 ) -> None:
     "Warn of work that lasts more than a minute."
-    left = int(task.open_cells.sum())
     if left * each / slots > 60:
         price = f"{1000 * each:.3g} ms" if each < 1 else f"{each:.3g} s"
         words = (
@@ -122,7 +122,7 @@ def choose_road(
         return Road(ThreadPoolExecutor(count), here, Pace(0.1, count, 1024))
     each = probe(runner, keep)
     slots = count if executor is None else workers or slots_of(executor)
-    warn_of_long(task, each, slots)
+    warn_of_long(task, left, each, slots)
     size = max(1.0, 0.5 / each)
     if executor is not None:
         return Road(executor, there, Pace(0.5, slots, size))

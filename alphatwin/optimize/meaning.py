@@ -127,12 +127,13 @@ def faults_of(
             mask = np.isin(column, values) if column.dtype != object else [one in values for one in column]
             faults |= np.asarray(mask, dtype="int64") << bit
     if limits.order is not None:
-        fine = np.flatnonzero(faults == 0)
+        pair = sum(1 << bit for bit, name in enumerate(wrong) if name in limits.order)
+        fine = np.flatnonzero((faults & pair) == 0)
         low, high = (
             cells.columns[name][fine] if name in cells.columns else known[name].default
             for name in limits.order
         )
-        faults[fine] = np.asarray(low > high if limits.equal else low >= high, dtype="int64") << len(wrong)
+        faults[fine] |= np.asarray(low > high if limits.equal else low >= high, dtype="int64") << len(wrong)
     return faults
 
 # %% ../../nbs/5_optimize/17_meaning.ipynb #1cae9fbc

@@ -88,8 +88,10 @@ def bar_of(
     "Make a progress bar that appears after a second, where somebody looks."
     from tqdm import tqdm
 
-    options: dict[str, Any] = {"unit": " cells", "unit_scale": True, "smoothing": 0.05, "delay": 1.0}
-    return tqdm(total=total, initial=done, desc=name, disable=not (show and is_watched()), **options)
+    options: dict[str, Any] = {"unit": " cells", "unit_scale": True, "smoothing": 0, "delay": 1.0}
+    if not (show and is_watched()):
+        options["disable"] = True
+    return tqdm(total=total, initial=done, desc=name, **options)
 
 # %% ../../nbs/5_optimize/19_pacing.ipynb #55d6dbb0
 class Orders:
@@ -98,6 +100,7 @@ class Orders:
     def __init__(self, spans: list[Span], submit: Any, store: Any, pace: Pace, bar: Any = None) -> None:
         self.queue, self.out = deque(spans), dict[Future, Span]()
         self.submit, self.store, self.pace, self.bar = submit, store, pace, bar
+        self.began = False
 
     def hand_out(self) -> None:
         "Keep twice as many orders out as there are workers."
@@ -116,6 +119,12 @@ class Orders:
         self.store(first, last, rows, reasons)
         self.pace.learn(last - first, took)
         if self.bar is not None:
+            if (
+                not self.began and not self.bar.disable
+            ):  # The time in which workers started says nothing of the cells
+                self.bar.unpause()
+                self.bar.start_t -= took
+            self.began = True
             self.bar.update(last - first)
 
     def put_back(self) -> None:

@@ -50,6 +50,10 @@ def near_high(bars: pd.DataFrame, window: int = 50, share: float = 0.95) -> pd.S
     return (bars["close"] > share * bars["close"].rolling(window).max()).astype("float64")
 
 
+def mean_rule(bars: pd.DataFrame, window: int) -> pd.Series:
+    return (bars["close"] > bars["close"].rolling(window).mean()).astype("float64")
+
+
 @njit(nogil=True)
 def compiled_average(close, window, band=0.0):  # type: ignore[no-untyped-def]
     target, total = np.zeros(len(close)), 0.0
@@ -400,9 +404,9 @@ def test_a_worker_of_our_own_that_is_killed_is_replaced(bars: pd.DataFrame, tmp_
         return near_high(bars, window)
 
     parent = os.getpid()
-    found = sweep(bars, murderous, {"window": range(5, 45)}, workers=2, certify=False)
+    found = sweep(bars, murderous, {"window": range(5, 45)}, metrics="sharpe", workers=2, certify=False)
     assert victim.exists()
-    plain = sweep(bars, near_high, {"window": range(5, 45)})
+    plain = sweep(bars, near_high, {"window": range(5, 45)}, metrics="sharpe")
     assert found.table.equals(plain.table)
 
 
@@ -453,7 +457,7 @@ def wait_for_calls(process: subprocess.Popen, folder: Path, count: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("workers", [2])
 def test_a_killed_run_goes_on_from_its_checkpoint(workers: int, tmp_path: Path) -> None:
-    body = f"found = sweep(bars, slow, GRID, certify=False, checkpoint='night.sweep', workers={workers})\n"
+    body = f"found = sweep(bars, slow, GRID, metrics='sharpe', certify=False, checkpoint='night.sweep', workers={workers})\n"
     body += "found.table.to_parquet('table.parquet')"
     process = run_script(body, tmp_path)
     wait_for_calls(process, tmp_path, 150)
@@ -477,7 +481,7 @@ def test_a_killed_run_goes_on_from_its_checkpoint(workers: int, tmp_path: Path) 
         ),
         module,
     )
-    whole = sweep(module["bars"], module["slow"], module["GRID"], certify=False)
+    whole = sweep(module["bars"], module["slow"], module["GRID"], metrics="sharpe", certify=False)
     pd.testing.assert_frame_equal(
         pd.read_parquet(tmp_path / "table.parquet").drop(columns="status"),
         whole.table.drop(columns="status"),
@@ -492,7 +496,7 @@ def test_ctrl_c_returns_what_is_done(workers: int, tmp_path: Path) -> None:
         f"""
         with warnings.catch_warnings(record=True) as said:
             warnings.simplefilter("always")
-            found = sweep(bars, slow, GRID, certify=False, workers={workers})
+            found = sweep(bars, slow, GRID, metrics='sharpe', certify=False, workers={workers})
         counts = found.table["status"].value_counts()
         print(found.complete, counts["ok"], counts["not reached"], found.trials, found.table["sharpe"].count())
         print([str(one.message) for one in said][-1])
@@ -514,7 +518,7 @@ def test_a_script_without_a_main_guard_and_a_bar_that_tells_the_truth(tmp_path: 
     script = tmp_path / "script.py"
     script.write_text(
         SCRIPT
-        + "began = time.time(); sweep(bars, slow, GRID, certify=False, workers=2); print('took', time.time() - began)"
+        + "began = time.time(); sweep(bars, slow, GRID, metrics='sharpe', certify=False, workers=2); print('took', time.time() - began)"
     )
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
@@ -741,15 +745,11 @@ def test_a_dask_cluster_loses_a_worker_and_no_cell(
     grid = {"window": range(2, 302)}
     killer = Thread(target=kill_one, daemon=True)
     killer.start()
-    found = sweep(bars, slow, grid, executor=executor, certify=False)
+    found = sweep(bars, slow, grid, metrics="sharpe", executor=executor, certify=False)
     assert workers[0].poll() is not None or workers[0].wait(5), "a worker was killed in the middle"
     by = pd.Series([line.split()[0] for line in calls.read_text().splitlines()]).value_counts()
     assert {str(os.getpid()), str(workers[1].pid)} <= set(by.index) and len(by) == 3
     assert by[str(workers[1].pid)] > by[str(workers[0].pid)] > 0
     assert found.complete and found.trials == len(found.table) == 300
-    here = sweep(
-        bars,
-        lambda bars, window: (bars["close"] > bars["close"].rolling(window).mean()).astype("float64"),
-        grid,
-    )
+    here = sweep(bars, mean_rule, grid, metrics="sharpe")
     assert found.table.equals(here.table)

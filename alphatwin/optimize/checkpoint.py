@@ -72,7 +72,7 @@ def describe(
 # %% ../../nbs/5_optimize/09_checkpoint.ipynb #54597ba8
 def _describe_function(function: FunctionType, seen: tuple[int, ...]) -> Any:
     "Describe a function with what it encloses and its own helpers; those of installed packages by name."
-    name = (function.__module__, function.__qualname__)
+    name = (function.__module__ or "", function.__qualname__)
     if id(function) in seen or name[0].partition(".")[0] in (
         "numpy",
         "pandas",

@@ -236,6 +236,20 @@ def test_ruin_is_a_status(bars: pd.DataFrame) -> None:
     assert found.table["status"].tolist() == ["ok", "the account is ruined"] and found.trials == 2
     assert found.best("total_return")["size"] == 0.01
 
+    rising = at.load("AAPL", start="2003-01-01")  # On a fused plan, where one knows the strategy
+    against = pd.Series(-1.0, rising.index)
+    found = sweep(rising, at.sma_cross, {"fast": [1, 50], "slow": [250, 3000]}, exposure=against)
+    for row in range(4):
+        target = at.sma_cross(rising, **found.params(row)) * against
+        try:
+            alone = at.backtest(rising, target).summary()["total_return"]
+        except ValueError:
+            assert found.table["status"][row] == "the account is ruined"
+        else:
+            assert found.table["status"][row] == "ok"
+            np.testing.assert_allclose(found.table["total_return"][row], alone, rtol=1e-9, atol=1e-12)
+    assert 0 < found.table["status"].eq("the account is ruined").sum() < 4
+
 
 # Slips
 
@@ -622,6 +636,11 @@ def test_what_a_function_does_is_described_alike_in_every_process(tmp_path: Path
         for seed in ("1", "2")
     }
     assert len(said) == 1
+    words = {"factor": 2}
+    exec("def helper(x):\n    return factor * x\n\ndef rule(x):\n    return helper(x)", words)
+    before = describe(words["rule"])
+    words["factor"] = 3
+    assert describe(words["rule"]) != before, "a number that a helper reads"
     assert describe(lambda x: x in {"a", "b"}) != describe(lambda x: x in {"a", "c"})
 
 

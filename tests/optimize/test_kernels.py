@@ -15,11 +15,12 @@ from alphatwin.backtest.vector import backtest
 from alphatwin.optimize.bits import latch, to_words
 from alphatwin.optimize.by_hand import METRICS, finish, tally_by_hand, tally_long
 from alphatwin.optimize.families import FAMILIES
-from alphatwin.optimize.fused import Scorer, fits, prepare, row_of
+from alphatwin.optimize.fused import Scorer, fits, prepare
 from alphatwin.optimize.ground import lay_ground
 from alphatwin.optimize.ranges import build_ranges, look_up, worst_fall
 from alphatwin.optimize.sides import walk_sides
 from alphatwin.optimize.walk import walk_long
+from alphatwin.optimize.workers import ByBacktest
 from alphatwin.signals.strategies import sma_cross
 
 FILLS = ("next_open", "next_close", "same_close")
@@ -133,7 +134,10 @@ def test_families_are_their_strategies(strategy: Any, short: bool, kind: str, sp
     for cell in range(cells):
         target = strategy(bars, **{name: values[cell].item() for name, values in columns.items()}).to_numpy()
         target = target if exposure is None else target * exposure
-        expected = row_of(bars, target, rules, tuple(METRICS))
+        expected = ByBacktest(bars, rules, tuple(METRICS)).row(target)
+        if np.isnan(found[cell]).all():  # A short position that lost more than half: called again by whoever asked
+            assert short and expected[METRICS.index("max_drawdown")] < -0.5
+            continue
         assert close_enough(found[cell], expected), (cell, found[cell] - expected)
         traded += int(expected[METRICS.index("trades")])
     assert traded > cells
@@ -153,7 +157,7 @@ def test_exact_ties_are_decided_by_whole_numbers(spx: pd.DataFrame) -> None:
         for cell in range(9):
             fast, slow = int(columns["fast"][cell]), int(columns["slow"][cell])
             target = sma_cross(bars, fast, slow, tick=tick).to_numpy()
-            assert np.allclose(found[tick][cell], row_of(bars, target, rules, metrics), rtol=1e-11)
+            assert np.allclose(found[tick][cell], ByBacktest(bars, rules, metrics).row(target), rtol=1e-11)
     closes = bars["close"].to_numpy()
     averages = [np.convolve(closes * 2, np.ones(one), "valid")[-1_900:] / one for one in (3, 6)]
     assert (averages[0] == averages[1]).sum() > 50
@@ -206,7 +210,7 @@ def test_a_short_position_that_loses_nearly_everything_takes_the_slow_road(spx: 
         bars[name] = 100 * rise
     target, metrics = np.r_[0.0, np.full(59, -1.0)], ("total_return", "sharpe", "max_drawdown")
     found = Scorer(bars, Rules(), metrics).row(target)
-    assert np.allclose(found, row_of(bars, target, Rules(), metrics), rtol=1e-12)
+    assert np.allclose(found, ByBacktest(bars, Rules(), metrics).row(target), rtol=1e-12)
     assert found[0] < -0.85
     bars[["open", "high", "low", "close"]] *= np.linspace(1, 1.2, 60)[:, None]
     with pytest.raises(ValueError, match="the account is ruined on"):

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['half_level', 'walk_region', 'axes_of', 'grid_array', 'Plateau', 'find_plateau', 'marginals', 'Stability', 'cut_bars',
-           'stability']
+           'share_below', 'stability']
 
 # %% ../../nbs/5_optimize/14_plateau.ipynb #7b3b0d8c
 from dataclasses import dataclass
@@ -94,7 +94,7 @@ class Plateau:
     def _repr_html_(self) -> str:
         return self.steps.to_html()
 
-
+# %% ../../nbs/5_optimize/14_plateau.ipynb #29e69e83
 def find_plateau(
     sweep: "Sweep",  # What was searched
     metric: str = "sharpe",  # By which cells are compared
@@ -106,7 +106,7 @@ def find_plateau(
     place = tuple(int(i) for i in np.unravel_index(flat, values.shape))
     region, rows = walk_region(values, place, metric), {}
     for axis, (name, marks) in enumerate(axes.items()):
-        line = region[(*place[:axis], slice(None), *place[axis + 1 :])]
+        line = np.moveaxis(region, axis, -1)[place[:axis] + place[axis + 1 :]]
         outside, here = np.flatnonzero(~line), place[axis]
         low = int(outside[outside < here].max(initial=-1)) + 1
         high = int(outside[outside > here].min(initial=len(line))) - 1
@@ -144,7 +144,7 @@ class Stability:
     def _repr_html_(self) -> str:
         return self.best.to_html(float_format="{:.2f}".format)
 
-
+# %% ../../nbs/5_optimize/14_plateau.ipynb #19ad733c
 def cut_bars(
     bars: pd.DataFrame,  # Bars of one symbol, or the long table of several
     parts: int,  # How many
@@ -162,6 +162,18 @@ def cut_bars(
     return [bars[part == number] for number in range(parts)]
 
 
+def share_below(
+    values: np.ndarray,  # One value a cell, higher is better; NaN where it is undefined
+    cell: int,  # Number of a cell
+) -> float:  # In [0, 1]; NaN where the cell, or every other one, is undefined
+    "Return the share of the other cells that are worse than a cell; ties count half."
+    others = np.delete(values, cell)
+    others = others[~np.isnan(others)]
+    if np.isnan(values[cell]) or not len(others):
+        return float("nan")
+    return float(((others < values[cell]) + (others == values[cell]) / 2).mean())
+
+# %% ../../nbs/5_optimize/14_plateau.ipynb #7a437a43
 def stability(
     sweep: "Sweep",  # What was searched
     metric: str = "sharpe",  # By which cells are compared
@@ -171,9 +183,9 @@ def stability(
     "Search each part of the sample for itself, and compare the maps."
     nearest("metric", metric, sweep.metrics)
     pieces, names, rows = cut_bars(sweep.bars, parts), [f"part {n}" for n in range(1, parts + 1)], []
-    searched = [sweep.again(piece) for piece in pieces]
+    cells, searched = cell_table(sweep, symbol), [sweep.again(piece) for piece in pieces]
     table = pd.DataFrame({n: cell_table(s, symbol)[metric] for n, s in zip(names, searched, strict=True)})
-    better = -table if metric in LOWER_IS_BETTER else table
+    better = table.to_numpy(dtype="float64") * (-1 if metric in LOWER_IS_BETTER else 1)
     for number, piece in enumerate(pieces):
         when = piece.index.get_level_values(-1)
         row: dict[str, Any] = {
@@ -182,16 +194,10 @@ def stability(
             "best": "none",
             "worse in the next": np.nan,
         }
-        own = better.iloc[:, number]
-        if own.notna().any():
-            cell = own.idxmax()
-            chosen = cell_table(sweep, symbol).loc[cell]
-            row["best"] = ", ".join(f"{name} {chosen[name]}" for name in sweep.parameters)
-            after = better.iloc[:, number + 1] if number + 1 < parts else own * np.nan
-            others = after.drop(cell).dropna()
-            if pd.notna(after[cell]) and len(others):
-                row["worse in the next"] = (
-                    (others < after[cell]).sum() + (others == after[cell]).sum() / 2
-                ) / len(others)
+        if not np.isnan(better[:, number]).all():
+            cell = int(np.nanargmax(better[:, number]))
+            row["best"] = ", ".join(f"{name} {cells[name].iloc[cell]}" for name in sweep.parameters)
+            if number + 1 < parts:
+                row["worse in the next"] = share_below(better[:, number + 1], cell)
         rows.append(row)
     return Stability(table.corr(method="spearman"), pd.DataFrame(rows, pd.Index(names, name="part")))

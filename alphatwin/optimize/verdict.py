@@ -37,7 +37,7 @@ class Line:
     says: str  # What it says, in plain words
     value: float = float("nan")  # The number itself
 
-
+# %% ../../nbs/5_optimize/13_verdict.ipynb #68bcfd1f
 @dataclass(frozen=True, eq=False, repr=False)
 class Card:
     "What a sweep's best cell is worth: `lines`, a `sentence`, and the twins that it was held against."
@@ -89,7 +89,7 @@ def twins_for(
     "Say how many null markets are tried where nobody says."
     return max(1, min(MOST_TWINS, CELLS_OF_ALL_TWINS // max(1, cells)))
 
-
+# %% ../../nbs/5_optimize/13_verdict.ipynb #778bf9e7
 def judge(
     sweep: "Sweep",  # What was searched
     metric: str = "sharpe",  # By which cells are compared
@@ -148,26 +148,16 @@ def card_lines(
         if flat
         else "how sure a Sharpe ratio above 0 is, had nothing else been tried"
     )
+    share, good = as_good / len(bests), f"{as_good} of {len(bests)}"
     lines = [
         Line("settings tried", f"{sweep.trials:,}", "each was a chance to be lucky", sweep.trials),
         Line("best " + metric.replace("_", " "), say(metric, best), where, best),
         Line("best on noise", say(metric, middle), markets, middle),
-        Line(
-            "noise as good",
-            f"{as_good} of {len(bests)}",
-            "null markets whose best is at least as good",
-            as_good / len(bests),
-        ),
+        Line("noise as good", good, "null markets whose best is at least as good", share),
         Line("PSR", "–" if flat else f"{100 * psr:.1f} %", sure, psr),
     ]
     if not sweep.complete:
         missing = int((sweep.table["status"] == "not reached").sum())
-        lines.append(
-            Line(
-                "not reached",
-                f"{missing:,}",
-                f"of {len(sweep.table):,} cells: the sweep is incomplete",
-                missing,
-            )
-        )
+        says = f"of {len(sweep.table):,} cells: the sweep is incomplete"
+        lines.append(Line("not reached", f"{missing:,}", says, missing))
     return tuple(lines)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backtest.markup import say
-from .best_cell import LOWER_IS_BETTER, best_place, cell_table, nearest
+from .best_cell import LOWER_IS_BETTER, best_place, nearest
 from .maps import View, colour_map, outline, shared_scale, view_of
 from .plateau import Plateau, Stability, axes_of, find_plateau, stability, walk_region
 from .verdict import Card, judge
@@ -206,6 +206,14 @@ def _draw_pair(figure: "Figure", spot: Any, view: View, name: str, sides: bool) 
         _draw_marginal(figure.add_subplot(inner[1, 3 * column + 1], sharey=axis), view, values, 1)
     return image
 
+
+def _draw_bar(figure: "Figure", image: Any, spot: Any, metric: str) -> None:
+    "Draw the scale below the maps."
+    bar = figure.colorbar(image, cax=figure.add_subplot(spot), orientation="horizontal")
+    bar.ax.xaxis.set_major_formatter(lambda value, _: say(metric, value))
+    bar.outline.set_visible(False)
+    bar.ax.grid(False)
+
 # %% ../../nbs/5_optimize/17_heatmap.ipynb #8fa56f55
 def _title(sweep: "Sweep", card: Card, views: Mapping[str, View], facet: str | None) -> str:
     "Say what is shown, what was done with the rest, and whether cells are missing."
@@ -252,10 +260,7 @@ def draw_heatmap(
             _draw_line(axis, view)
             axis.set_title(name)
         if image is not None:
-            bar = figure.colorbar(image, cax=figure.add_subplot(grid[-2, :]), orientation="horizontal")
-            bar.ax.xaxis.set_major_formatter(lambda value, _: say(metric, value))
-            bar.outline.set_visible(False)
-            bar.ax.grid(False)
+            _draw_bar(figure, image, grid[-2, :], metric)
         _draw_stability(figure.add_subplot(grid[-1, 0]), found)
         _write_card(figure.add_subplot(grid[-1, 1]), card, plateau)
         figure.suptitle(_title(sweep, card, views, facet), x=0.01, ha="left", fontsize=11)

@@ -140,10 +140,10 @@ def _draw_stability(axis: "Axes", found: Stability) -> None:
     axis.axvline(50, color=PALETTE["ink"], linewidth=0.8, linestyle="--")
     axis.hlines(place, 50, 100 * beaten, color=PALETTE["third"], linewidth=2)
     axis.plot(100 * beaten, place, "o", color=PALETTE["third"])
-    when = [f"{one:%Y-%m}" for one in found.best["from"].iloc[1:]]
+    when = [f"{one:%b %Y}" for one in found.best["from"].iloc[1:]]
     agree = np.diag(found.ranks.to_numpy(), 1)
     words = [
-        f"{one}\nranks {value:+.2f}".replace("-0.", "−0.") for one, value in zip(when, agree, strict=True)
+        f"{one}\nrank corr. {value:+.2f}".replace("-", "−") for one, value in zip(when, agree, strict=True)
     ]
     axis.set_yticks(
         place, [w if not np.isnan(a) else w.partition("\n")[0] for w, a in zip(words, agree, strict=True)]
@@ -182,7 +182,9 @@ def _views(
     made = {}
     for value in values:
         chosen = dict(where) if facet == "symbol" else {**where, facet: value}
-        made[f"{facet} {value}"] = view_of(sweep, card, x, y, chosen, value if facet == "symbol" else symbol)
+        made[str(value) if facet == "symbol" else f"{facet} {value}"] = view_of(
+            sweep, card, x, y, chosen, value if facet == "symbol" else symbol
+        )
     real, twin = ([getattr(one, side).ravel() for one in made.values()] for side in ("real", "twin"))
     scale = shared_scale(np.concatenate(real), np.concatenate(twin), card.metric)
     return {name: View(v.metric, v.names, v.marks, v.real, v.twin, scale, v.note) for name, v in made.items()}

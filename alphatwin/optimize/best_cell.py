@@ -43,7 +43,7 @@ def cell_table(
 ) -> pd.DataFrame:  # One row a cell, in the grid's order: parameters, metrics
     "Give a sweep's table the form of one row a cell."
     table, names = sweep.table, [*sweep.parameters, *sweep.metrics]
-    if "symbol" not in table.columns or "symbol" in sweep.parameters:
+    if "symbol" not in table.columns:
         if symbol is not None:
             raise ValueError(
                 f"this sweep has one market and no symbols, so there is no {symbol!r}; leave symbol out"
@@ -104,22 +104,26 @@ def cell_returns(
     symbol: Any = None,  # One of them; None: an equal part of each
 ) -> pd.Series:  # Simple returns of that cell, one a bar
     "Run one cell again and return what it earned."
-    row = cell_table(sweep, symbol).iloc[cell]
-    chosen = {name: row[name] for name in sweep.parameters}
-    plain = {name: value.item() if isinstance(value, np.generic) else value for name, value in chosen.items()}
-    params = {
-        name: int(v) if isinstance(v, float) and sweep.table[name].dtype.kind in "iu" else v
-        for name, v in plain.items()
-    }
-    several = "symbol" in sweep.table.columns and "symbol" not in sweep.parameters
+    from alphatwin.optimize.asking import exposure_of
+    from alphatwin.optimize.workers import as_target, caller_of
+
+    params, several = sweep.cells.params(cell), "symbol" in sweep.table.columns
     names = [symbol] if symbol is not None else list(sweep.bars.index.unique(0)) if several else [None]
     found = {}
     for name in names:
+        own = (sweep.table["symbol"] == name).to_numpy() if several else slice(None)
+        if sweep.table["status"].to_numpy()[own][cell] != "ok":
+            continue  # It has no returns: of this symbol the account was ruined
         bars = sweep.bars if name is None else pd.DataFrame(sweep.bars.xs(name, level=0))
-        if bars.isna().to_numpy().any():
-            continue  # Its status in the table says why it was not run
-        target = sweep.strategy(bars, **sweep.fixed, **params)
+        called = caller_of(sweep.strategy, bars, tuple(params))(tuple(params.values()))
+        target, sizes = (
+            as_target(called, bars, "the strategy"),
+            exposure_of(sweep.exposure, bars, len(names) == 1),
+        )
+        if sizes is not None:
+            target = (target.T * sizes).T
         market = read_market(bars, sweep.rules)
-        result = settle(market, read_target(target, market, bars), target, bars, sweep.rules)
+        wanted = pd.Series(target, market.time) if isinstance(target, np.ndarray) else target
+        result = settle(market, read_target(wanted, market, bars), wanted, bars, sweep.rules)
         found[name] = result.returns
     return pd.DataFrame(found).mean(axis=1).rename("returns")

@@ -70,7 +70,9 @@ def sentence_of(
     "Say what a count of twins means."
     count = f"{as_good} of {twins}" if as_good else f"none of {twins}"
     fact = f"Where there is nothing to find, the same search did at least as well in {count} null markets."
-    fact = fact if twins > 1 else fact.replace("markets", "market")
+    if twins == 1:
+        well = "at least as well" if as_good else "less well"
+        fact = f"In the one null market that was tried, with nothing to find, the same search did {well}."
     if (as_good + 1) / (twins + 1) <= 0.05:
         return f"{fact} Luck alone seldom does that: look closer, on data that the search has not seen."
     if as_good == 0:
@@ -130,7 +132,7 @@ def _where(sweep: "Sweep", cell: int, symbol: Any) -> str:
         f"{name} {row[name]:g}" if np.isreal(row[name]) else f"{name} {row[name]}"
         for name in sweep.parameters
     )
-    if symbol is None and "symbol" in sweep.table.columns and "symbol" not in sweep.parameters:
+    if symbol is None and "symbol" in sweep.table.columns:
         return f"{words}; median of {sweep.table['symbol'].nunique()} symbols"
     return words if symbol is None else f"{words}; {symbol}"
 

@@ -14,7 +14,7 @@ import alphatwin as at
 from alphatwin.optimize.interactive import DIGITS, draw_page, page_data, short_numbers
 from alphatwin.optimize.plateau import grid_array
 from alphatwin.optimize.sweeping import Sweep, sweep
-from alphatwin.optimize.verdict import judge
+from alphatwin.optimize.verdict import judge, twins_of
 
 Refusal = Callable[..., str]
 
@@ -49,13 +49,15 @@ def test_numbers_are_short() -> None:
     assert np.allclose(np.array(short_numbers(rough), dtype="float64"), rough, rtol=10.0 ** (1 - DIGITS))
 
 
+@pytest.mark.slow
 def test_the_page_holds_the_sweep_its_twin_and_its_cards(panel: Sweep, file: Path) -> None:
     text = file.read_text(encoding="utf-8")
     data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.S)[1])  # type: ignore[index]
     assert data["symbols"] == ["", "IBM", "MSFT"] and len(data["maps"]) == 3 * 4
+    others = twins_of(panel, 2)
     for key, (real, twin) in data["maps"].items():
         symbol, metric = key.split("|")
-        card = judge(panel, metric, symbol or None, 2)
+        card = judge(panel, metric, symbol or None, others)
         for side, one in ((real, panel), (twin, card.twin)):
             want = grid_array(one, metric, symbol or None).ravel()
             assert np.allclose(np.array(side, dtype="float64"), want, rtol=1e-3, equal_nan=True)

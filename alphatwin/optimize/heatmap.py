@@ -140,10 +140,10 @@ def _draw_stability(axis: "Axes", found: Stability) -> None:
     axis.axvline(50, color=PALETTE["ink"], linewidth=0.8, linestyle="--")
     axis.hlines(place, 50, 100 * beaten, color=PALETTE["third"], linewidth=2)
     axis.plot(100 * beaten, place, "o", color=PALETTE["third"])
-    when = [f"{one:%b %Y}" for one in found.best["from"].iloc[1:]]
+    when = [f"{one:%Y-%m}" for one in found.best["from"].iloc[1:]]
     agree = np.diag(found.ranks.to_numpy(), 1)
     words = [
-        f"{one}\nrank corr. {value:+.2f}".replace("-", "−") for one, value in zip(when, agree, strict=True)
+        one + f"\nrank corr. {value:+.2f}".replace("-", "−") for one, value in zip(when, agree, strict=True)
     ]
     axis.set_yticks(
         place, [w if not np.isnan(a) else w.partition("\n")[0] for w, a in zip(words, agree, strict=True)]

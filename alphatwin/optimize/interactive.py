@@ -51,7 +51,7 @@ def page_data(
         raise ValueError(
             f"a page carries at most {MOST_CELLS:,} cells, this grid has {cells:,}; take wider steps, or draw it with heatmap"
         )
-    several = "symbol" in sweep.table.columns and "symbol" not in sweep.parameters
+    several = "symbol" in sweep.table.columns
     symbols = {"": None} | ({str(one): one for one in sweep.table["symbol"].unique()} if several else {})
     others, maps, cards = twins_of(sweep, twins, seed), {}, {}
     for name, symbol in symbols.items():
@@ -88,7 +88,7 @@ select{font:inherit;color:var(--text);background:var(--card);border:1px solid va
 :focus-visible{outline:2px solid var(--mark);outline-offset:2px}.bar{display:flex;gap:.5rem;align-items:center;color:var(--soft);font-size:.85rem;margin:.5rem 0}
 .bar i{flex:1;height:.6rem;border-radius:3px}output{display:block;min-height:3rem;margin:.4rem 0}.card{background:var(--card);border:1px solid var(--line);
 border-radius:10px;padding:.7rem .9rem}table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
-th{font-weight:400;text-align:left;color:var(--soft)}td,th{padding:.15rem .4rem .15rem 0;vertical-align:top}td{font-weight:600}td+td{font-weight:400;color:var(--soft)}
+th{font-weight:400;text-align:left;color:var(--soft)}td,th{padding:.15rem .4rem .15rem 0;vertical-align:top}td{font-weight:600;white-space:nowrap}td+td{font-weight:400;color:var(--soft);white-space:normal}
 details{margin-top:.7rem}summary{cursor:pointer;color:var(--soft)}.list td,.list td+td{font-weight:400;color:var(--text)}.warn{color:#b3332f;font-weight:600}
 :root[data-theme=dark] .warn{color:#f0716d}p{margin:.5rem 0 0}@media(max-width:620px){.maps{grid-template-columns:1fr}canvas{height:220px}}
 """

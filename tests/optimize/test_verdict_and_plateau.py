@@ -35,12 +35,12 @@ Refusal = Callable[..., str]
 @pytest.fixture(scope="module")
 def grid(spx: pd.DataFrame) -> Sweep:
     pairs = {"fast": [5, 10, 20, 40], "slow": [20, 40, 60, 100, 150]}
-    return sweep(spx.loc["2005":], at.sma_cross, pairs, fees=0.001, progress=False)
+    return sweep(spx.loc["2010":], at.sma_cross, pairs, fees=0.001, progress=False)
 
 
 @pytest.fixture(scope="module")
 def panel() -> Sweep:
-    bars = at.load(["IBM", "MSFT", "AAPL"], start="2008-01-01")
+    bars = at.load(["IBM", "MSFT", "AAPL"], start="2010-01-01")
     return sweep(bars, at.sma_cross, {"fast": [5, 10], "slow": [20, 40, 60]}, fees=0.001, progress=False)
 
 

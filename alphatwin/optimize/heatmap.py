@@ -148,6 +148,7 @@ def _draw_stability(axis: "Axes", found: Stability) -> None:
     axis.set_yticks(
         place, [w if not np.isnan(a) else w.partition("\n")[0] for w, a in zip(words, agree, strict=True)]
     )
+    axis.grid(False)
     axis.tick_params(axis="both", labelsize=8)
     axis.set(xlim=(-3, 103), ylim=(-0.6, len(place) - 0.4), xlabel="cells beaten, %")
     axis.set_title("Best before, tried from then on", fontsize=9)
@@ -248,7 +249,7 @@ def draw_heatmap(
     views = _views(sweep, card, x, y, where or {}, symbol, facet)
     plateau, found = find_plateau(sweep, metric, symbol), stability(sweep, metric, symbol, parts)
     flat = len(next(iter(views.values())).names) == 1
-    tall = 2.3 if flat else 3.3
+    tall = 2.0 if flat else 3.3
     with styled():
         figure = plt.figure(figsize=(6.4, tall * len(views) + 3.1), layout="constrained")
         heights = [tall] * len(views) + [0.12, 2.3]

@@ -118,3 +118,14 @@ def test_what_it_refuses(market: Market, refusal: Refusal) -> None:
     assert "close is nan" in refusal(at.BarsError, null_bars, hole)
     long = pd.concat({"A": bars, "B": bars.iloc[:20]}, names=["symbol", "time"])
     assert refusal(at.BarsError, null_bars, long).startswith("B: a null market needs")
+
+
+def test_a_mirrored_bar_on_paper() -> None:
+    days = pd.DatetimeIndex(["2024-01-02", "2024-01-03"], name="time")
+    prices = {"open": [100.0, 105.0], "high": [100.0, 112.2], "low": [100.0, 103.0], "close": [100.0, 110.0]}
+    made = mirror_bars(pd.DataFrame(prices, days), -np.log([1.1]), np.array([-1.0])).iloc[1]
+    # Opened 5 % up, closed 10 % up, 2 % above the close, a factor of 105/103 below the open
+    assert made["open"] == pytest.approx(100 / 1.05) and made["close"] == pytest.approx(100 / 1.1)
+    assert made["high"] == pytest.approx(100 / 1.05 * 105 / 103) and made["low"] == pytest.approx(
+        100 / 1.1 / 1.02
+    )

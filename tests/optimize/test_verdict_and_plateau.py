@@ -186,6 +186,11 @@ def test_the_region_against_a_walk_in_plain_python() -> None:
         assert {tuple(map(int, p)) for p in np.argwhere(walk_region(values, start, metric))} == seen
 
 
+def test_half_of_a_gain_and_double_of_a_loss() -> None:
+    assert [half_level(v, "sharpe") for v in (0.9, -0.2, 0.0)] == [0.45, -0.4, 0.0]
+    assert half_level(0.1, "volatility") == 0.2 and half_level(-0.3, "max_drawdown") == -0.6
+
+
 def test_steps_and_edges_on_paper(grid: Sweep) -> None:
     surface = {
         (5, 20): 0.1,

@@ -79,6 +79,15 @@ if TYPE_CHECKING:
     from alphatwin.metrics.rolling import rolling_max_drawdown, rolling_sharpe, rolling_volatility
     from alphatwin.metrics.tails import cvar, kurtosis, skewness, tail_ratio, value_at_risk
     from alphatwin.metrics.worst_and_best import excursions
+    from alphatwin.optimize.best_cell import probabilistic_sharpe
+    from alphatwin.optimize.checkpoint import CheckpointError
+    from alphatwin.optimize.heatmap import draw_heatmap
+    from alphatwin.optimize.interactive import MapPage, draw_page
+    from alphatwin.optimize.null_market import null_bars
+    from alphatwin.optimize.plateau import find_plateau, marginals, stability
+    from alphatwin.optimize.sweeping import Sweep, sweep
+    from alphatwin.optimize.verdict import Card, judge
+    from alphatwin.optimize.workers import CellError
     from alphatwin.signals.combinators import combine, filter_by, for_each, multi, vote
     from alphatwin.signals.indicators import ema, sma, wilder, wma
     from alphatwin.signals.oscillators import aroon, cci, macd, momentum, roc, rsi, stochastic, williams_r
@@ -168,6 +177,15 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.rolling": ["rolling_max_drawdown", "rolling_sharpe", "rolling_volatility"],
         "metrics.tails": ["cvar", "kurtosis", "skewness", "tail_ratio", "value_at_risk"],
         "metrics.worst_and_best": ["excursions"],
+        "optimize.best_cell": ["probabilistic_sharpe"],
+        "optimize.checkpoint": ["CheckpointError"],
+        "optimize.heatmap": ["draw_heatmap"],
+        "optimize.interactive": ["MapPage", "draw_page"],
+        "optimize.null_market": ["null_bars"],
+        "optimize.plateau": ["find_plateau", "marginals", "stability"],
+        "optimize.sweeping": ["Sweep", "sweep"],
+        "optimize.verdict": ["Card", "judge"],
+        "optimize.workers": ["CellError"],
         "signals.combinators": ["combine", "filter_by", "for_each", "multi", "vote"],
         "signals.indicators": ["ema", "sma", "wilder", "wma"],
         "signals.oscillators": ["aroon", "cci", "macd", "momentum", "roc", "rsi", "stochastic", "williams_r"],

@@ -28,7 +28,9 @@ def distinct(
     tables: list[list[Any]] = []
     for name, default in defaults.items():
         code, values = (
-            pd.factorize(columns[name]) if name in columns else (np.zeros(count, np.int64), [default])
+            pd.factorize(columns[name], use_na_sentinel=False)
+            if name in columns
+            else (np.zeros(count, np.int64), [default])
         )
         codes, tables = codes * len(values) + code, [*tables, list(values)]
     used, place = np.unique(codes, return_inverse=True)

@@ -58,7 +58,7 @@ def rsi_signals(
     nothing = np.zeros((0, enter.shape[1]), np.uint64)
     return Latches(enter, gate, out, np.stack([panic, trend, leave]), nothing, nothing)
 
-
+# %% ../../nbs/5_optimize/12_families.ipynb #8801db2b
 def donchian_signals(
     bars: pd.DataFrame,  # Bars; high, low and close are used
     columns: Columns,  # entry, leave, short

@@ -120,7 +120,7 @@ def add_up(
     totals[2] = totals[1]
     return totals
 
-
+# %% ../../nbs/5_optimize/05_ground.ipynb #1e52a15e
 @njit(cache=True, error_model="numpy", nogil=True)
 def write_sums(
     first: np.ndarray,  # (bar,), of one side

@@ -17,6 +17,7 @@ import pandas as pd
 
 from ..backtest.rules import Rules
 from .cells import Cells
+from .families import FAMILIES
 from .parcels import Parcel, pack, plan_of, run_plan
 from .workers import Work, run_cells
 
@@ -101,9 +102,9 @@ class Runner:
                 while len(self.plans) >= 4:
                     self.plans.pop(next(iter(self.plans)))
                 work = self.task.work(symbol)
+                if self.task.strategy in FAMILIES and symbol != next(iter(self.task.markets)):
+                    run_cells(work, self.task.columns(0, 1))  # Says what is wrong with the bars
                 plan = plan_of(work, self.task.columns(0, len(self.task.cells.meaningful)))
-                if plan is not None:  # What is wrong with the bars is said by the strategy
-                    run_cells(work, self.task.columns(0, 1))
                 self.plans[symbol] = work, plan
             return self.plans[symbol]
 

@@ -470,7 +470,7 @@ def steps(bars: pd.DataFrame, small: bool, rounds: int) -> dict[str, Any]:
             for other in range(sides, 2 * sides):
                 for word in range(len(words)):
                     words[word] = above_64(exact, one * width + 64 * word, exact, other * width + 64 * word)
-                walk_long(words, ground, tally)
+                walk_long(words, allowed, ground, tally)
                 last += tally[0]
         return last
 
@@ -482,7 +482,7 @@ def steps(bars: pd.DataFrame, small: bool, rounds: int) -> dict[str, Any]:
         for one in range(sides):
             for other in range(sides, 2 * sides):
                 compare_rows(left, right, exact, one * width, other * width, words)
-                walk_long(words, ground, tally)
+                walk_long(words, allowed, ground, tally)
                 last += tally[0]
         return last
 

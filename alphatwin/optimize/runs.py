@@ -29,21 +29,18 @@ def allowed_of(
 # %% ../../nbs/5_optimize/13_runs.ipynb #f90f0b7e
 @njit(cache=True, error_model="numpy", nogil=True)
 def settle(
-    up: np.ndarray,  # (word,), bars at which the cell is long; is masked
-    down: np.ndarray,  # (word,), bars at which it is short; is masked
+    up: np.ndarray,  # (word,), bars at which the cell is long
+    down: np.ndarray,  # (word,), bars at which it is short
     sides: bool,  # Whether it may be short, or stopped
     allowed: np.ndarray,  # (word,), bars whose decisions are filled
     ground: Ground,  # Prices and costs
     tally: np.ndarray,  # (7,), written to
 ) -> None:
     "Price one cell."
-    for word in range(len(allowed)):
-        up[word] &= allowed[word]
-        down[word] &= allowed[word]
     if sides:
-        walk_sides(up, down, ground, tally)
+        walk_sides(up, down, allowed, ground, tally)
     else:
-        walk_long(up, ground, tally)
+        walk_long(up, allowed, ground, tally)
 
 # %% ../../nbs/5_optimize/13_runs.ipynb #a9cf9609
 @njit(cache=True, error_model="numpy", nogil=True)

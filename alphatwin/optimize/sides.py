@@ -171,8 +171,9 @@ def hold_short(
 # %% ../../nbs/5_optimize/09_sides.ipynb #09c306fa
 @njit(cache=True, error_model="numpy", nogil=True)
 def walk_sides(
-    up: np.ndarray,  # (word,), bars at which the cell decides to be long; no bit beyond the last that is filled
+    up: np.ndarray,  # (word,), bars at which the cell decides to be long
     down: np.ndarray,  # (word,), bars at which it decides to be short
+    allowed: np.ndarray,  # (word,), bars whose decisions are filled
     ground: Ground,  # Prices, costs and orders
     tally: np.ndarray,  # (7,), written to: growth, worst, trades, four sums; NaN: too steep
 ) -> None:
@@ -187,7 +188,9 @@ def walk_sides(
             shorts >> np.uint64(63),
             word == len(up),
         )
-        longs, shorts = (np.uint64(0), np.uint64(0)) if last_word else (up[word], down[word])
+        longs, shorts = np.uint64(0), np.uint64(0)
+        if not last_word:
+            longs, shorts = up[word] & allowed[word], down[word] & allowed[word]
         changes = (longs ^ ((longs << ONE) | long_before)) | (shorts ^ ((shorts << ONE) | short_before))
         changes = ONE if last_word else changes
         while changes:

@@ -18,6 +18,7 @@ from alphatwin.optimize.families import FAMILIES
 from alphatwin.optimize.fused import Scorer, fits, prepare
 from alphatwin.optimize.ground import lay_ground
 from alphatwin.optimize.ranges import build_ranges, look_up, worst_fall
+from alphatwin.optimize.runs import allowed_of
 from alphatwin.optimize.sides import walk_sides
 from alphatwin.optimize.walk import walk_long
 from alphatwin.optimize.workers import ByBacktest
@@ -71,8 +72,9 @@ def test_walks_are_the_plain_version_bit_for_bit_and_the_backtest(kind: str, see
         decided = np.abs(decided) if kind == "long" else decided
         ground = lay_ground(read_market(bars, rules), rules, exposure)
         target = pd.Series(decided * (1.0 if exposure is None else exposure), bars.index)
+        allowed = allowed_of(count, ground.lag)
         decided = np.where(np.arange(count) < count - ground.lag, decided, 0)
-        walk_sides(to_words(decided > 0), to_words(decided < 0), ground, tally)
+        walk_sides(to_words(decided > 0), to_words(decided < 0), allowed, ground, tally)
         if np.isnan(tally[0]):
             steep += 1
             continue
@@ -83,7 +85,7 @@ def test_walks_are_the_plain_version_bit_for_bit_and_the_backtest(kind: str, see
         assert close_enough(finish(tally[None], count)[0], expected), (small_print, count)
         if kind == "long":
             both = tally.copy()
-            walk_long(to_words(decided > 0), ground, tally)
+            walk_long(to_words(decided > 0), allowed, ground, tally)
             assert np.array_equal(tally, both) and np.array_equal(tally, tally_long(decided, ground))
     assert steep < 10
 
@@ -135,7 +137,9 @@ def test_families_are_their_strategies(strategy: Any, short: bool, kind: str, sp
         target = strategy(bars, **{name: values[cell].item() for name, values in columns.items()}).to_numpy()
         target = target if exposure is None else target * exposure
         expected = ByBacktest(bars, rules, tuple(METRICS)).row(target)
-        if np.isnan(found[cell]).all():  # A short position that lost more than half: called again by whoever asked
+        if np.isnan(
+            found[cell]
+        ).all():  # A short position that lost more than half: called again by whoever asked
             assert short and expected[METRICS.index("max_drawdown")] < -0.5
             continue
         assert close_enough(found[cell], expected), (cell, found[cell] - expected)

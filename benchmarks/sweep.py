@@ -17,6 +17,7 @@ spared the work.
 """
 
 import argparse
+import gc
 import json
 import os
 import platform
@@ -44,12 +45,14 @@ def measure(calls: Calls, rounds: int) -> dict[str, Any]:
     "Take turns; medians and fastest in seconds."
     for call in calls.values():
         call()
+        gc.collect()
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
             started = time.perf_counter()
             call()
             taken[name].append(time.perf_counter() - started)
+            gc.collect()  # What a peer leaves behind is taken away between the rounds
     return {
         "seconds": {name: float(f"{statistics.median(each):.4g}") for name, each in taken.items()},
         "fastest_s": {name: float(f"{min(each):.4g}") for name, each in taken.items()},
@@ -101,7 +104,7 @@ def peer(kind: str, engine: str, bars: pd.DataFrame, cells: dict[str, np.ndarray
                 **same,
             )
         elif kind == "exposure":
-            sizes = (enter.astype("float64") - below) * exposure_of(bars)[:, None]
+            sizes = (enter.astype("float64") - below) * exposure_of(bars).to_numpy()[:, None]
             portfolio, positions = (
                 vbt.Portfolio.from_orders(close, size=sizes, size_type="targetpercent", **same),
                 True,
@@ -151,10 +154,10 @@ def signals(kind: str, bars: pd.DataFrame, part: dict[str, np.ndarray]) -> tuple
     return above, ~above, fast < slow
 
 
-def exposure_of(bars: pd.DataFrame) -> np.ndarray:
+def exposure_of(bars: pd.DataFrame) -> pd.Series:
     import alphatwin as at
 
-    return at.volatility_target(bars).to_numpy()
+    return at.volatility_target(bars)
 
 
 # ---------------------------------------------------------------- the questions
@@ -247,6 +250,7 @@ def one_kind(kind: str, bars: pd.DataFrame, small: bool, rounds: int) -> dict[st
     found, different = ours(kind, bars, grid), {}
     for engine in ("numba", "rust"):
         different[engine] = compare(found[::step], peer(kind, engine, bars, asked, fees))
+        gc.collect()
     calls: Calls = {
         "alphatwin, 1 core": lambda: ours(kind, bars, grid, 1),
         "alphatwin, 2 cores": lambda: ours(kind, bars, grid, 2),

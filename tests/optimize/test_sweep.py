@@ -524,7 +524,7 @@ def test_ctrl_c_returns_what_is_done(workers: int, tmp_path: Path) -> None:
     complete, done, missing, trials, numbers = out.splitlines()[0].split()
     assert complete == "False" and int(done) + int(missing) == 300 and done == trials == numbers
     assert int(done) >= 150 - (20 if workers == 1 else 130)
-    assert f"interrupted: {done} of 300 cells are done, the status of the others is 'not reached'" in out
+    assert f"interrupted: {done} of 300 cells are done, the others are marked 'not reached'" in out
 
 
 @pytest.mark.slow

@@ -90,7 +90,7 @@ links: site ## Check every link of the site
 	@$(BIN)/python -m alphatwin_book.links
 
 bench: dev ## Measure what benchmarks/ claims
-	@for file in import_cost validate lake faults indicators backtest event peers tearsheet certify $(if $(EMPYRICAL_PYTHON),metrics); do $(BIN)/python benchmarks/$$file.py || exit 1; done
+	@for file in import_cost validate lake faults indicators backtest event peers tearsheet certify sweep $(if $(EMPYRICAL_PYTHON),metrics); do $(BIN)/python benchmarks/$$file.py || exit 1; done
 
 lock: dev ## Write constraints.txt from what is installed
 	@$(BIN)/python tools/lock.py

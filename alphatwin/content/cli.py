@@ -142,6 +142,7 @@ OPTIONAL = {
     "duckdb": "for the lake: pip install 'alphatwin[lake]'",
     "pandas_datareader": "for FRED, Fama-French and Alpaca: pip install 'alphatwin[sources]'",
     "ccxt": "for crypto: pip install 'alphatwin[crypto]'",
+    "distributed": "for sweeps on many machines: pip install 'alphatwin[dask]'",
     "skfolio": "for 26 more sample series: pip install 'alphatwin[samples]'",
     "great_tables": "for the S&P 500 since 1950: pip install 'alphatwin[samples]'",
 }

@@ -131,8 +131,11 @@ def signals(kind: str, bars: pd.DataFrame, part: dict[str, np.ndarray]) -> tuple
     values = close.to_numpy()[:, None]
     if kind == "rsi":
         windows, place = np.unique(part["window"], return_inverse=True)
-        index = np.column_stack([at.rsi(close, int(window)).to_numpy() for window in windows])[:, place]
-        return index < part["below"], values > averages(close, part["leave"]), index
+        moved = close - close.iloc[0]
+        index = np.column_stack([at.rsi(moved, int(window)).to_numpy() for window in windows])[:, place]
+        leaves, which = np.unique(part["leave"], return_inverse=True)
+        means = np.column_stack([at.sma(moved, int(window)).to_numpy() for window in leaves])[:, which]
+        return index < part["below"], moved.to_numpy()[:, None] > means, index
     if kind == "bollinger":
         bands = vbt.BBANDS.run(close, window=part["window"], alpha=part["width"], ewm=False)
         return values < bands.lower.to_numpy(), values >= bands.middle.to_numpy(), values
@@ -572,11 +575,7 @@ def main() -> None:
     parts["dask"] = lambda: dask(small)
     out = Path(__file__).with_suffix(".json")
     found = json.loads(out.read_text(encoding="utf-8")) if asked.only and out.exists() else {}
-    for name, part in parts.items():
-        if not asked.only or name in asked.only:
-            found[name] = part()
-            print(f"measured: {name}", file=sys.stderr, flush=True)
-    result = {name: found[name] for name in parts if name in found} | {
+    around: dict[str, Any] = {
         "rounds": asked.rounds,
         "limit_ps": LIMIT_PS,
         "bar": {
@@ -591,13 +590,18 @@ def main() -> None:
         "versions": {
             name: version(name) for name in ("alphatwin", "vectorbt", "vectorbt-rust", "numba", "numpy")
         },
-        "load_average": [round(one, 2) for one in os.getloadavg()[:2]],
     }
-    text = json.dumps(result, indent=1) + "\n"
+    for name, part in parts.items():
+        if asked.only and name not in asked.only:
+            continue
+        found[name] = part()
+        print(f"measured: {name}", file=sys.stderr, flush=True)
+        around["load_average"] = [round(one, 2) for one in os.getloadavg()[:2]]
+        text = json.dumps({one: found[one] for one in parts if one in found} | around, indent=1) + "\n"
+        if not small:
+            out.write_text(text, encoding="utf-8")
     if small:
         print(text)
-    else:
-        out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

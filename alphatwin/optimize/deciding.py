@@ -119,7 +119,7 @@ def choose_road(
         return pool.submit(run_pieces, runner.order(first, last))
 
     if fused and executor is None:
-        return Road(ThreadPoolExecutor(count) if count > 1 else Here(), here, Pace(0.1, count, 1024))
+        return Road(ThreadPoolExecutor(count) if count > 1 else Here(), here, Pace(0.1, count, 16_384))
     each = probe(runner, keep)
     slots = count if executor is None else workers or slots_of(executor)
     warn_of_long(task, left, each, slots)

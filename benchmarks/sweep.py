@@ -72,7 +72,11 @@ def four(portfolio: Any, positions: bool) -> np.ndarray:
     "The four metrics of vectorbt's cells."
     count = portfolio.positions.count() if positions else portfolio.trades.count()
     values = portfolio.total_return(), portfolio.sharpe_ratio(), portfolio.max_drawdown(), count
-    return np.column_stack([np.asarray(one, dtype="float64") for one in values])
+    table = np.column_stack([np.asarray(one, dtype="float64") for one in values])
+    table[(table[:, 3] == 0) & np.isinf(table[:, 1]), 1] = (
+        np.nan
+    )  # It calls the Sharpe ratio of no trade infinite
+    return table
 
 
 def averages(close: pd.Series, windows: np.ndarray) -> np.ndarray:
@@ -135,7 +139,8 @@ def signals(kind: str, bars: pd.DataFrame, part: dict[str, np.ndarray]) -> tuple
         index = np.column_stack([at.rsi(moved, int(window)).to_numpy() for window in windows])[:, place]
         leaves, which = np.unique(part["leave"], return_inverse=True)
         means = np.column_stack([at.sma(moved, int(window)).to_numpy() for window in leaves])[:, which]
-        return index < part["below"], moved.to_numpy()[:, None] > means, index
+        leave = moved.to_numpy()[:, None] > means
+        return (index < part["below"]) & ~leave, leave, index  # Where both are true, it would ignore both
     if kind == "bollinger":
         bands = vbt.BBANDS.run(close, window=part["window"], alpha=part["width"], ewm=False)
         return values < bands.lower.to_numpy(), values >= bands.middle.to_numpy(), values
@@ -241,6 +246,22 @@ def tied_cells(bars: pd.DataFrame, cells: dict[str, np.ndarray]) -> int:
     return tied
 
 
+def near_bands(bars: pd.DataFrame, cells: dict[str, np.ndarray]) -> int:
+    "In how many cells a close lies on a band or on its middle, but for rounding."
+    close, near = bars["close"].to_numpy(), 0
+    for window, width in zip(cells["window"].tolist(), cells["width"].tolist(), strict=True):
+        band = at_bollinger(bars, window, width)
+        away = np.minimum(np.abs(close - band["lower"]), np.abs(close - band["middle"])) / close
+        near += bool((away < 1e-12).any())
+    return near
+
+
+def at_bollinger(bars: pd.DataFrame, window: int, width: float) -> pd.DataFrame:
+    import alphatwin as at
+
+    return at.bollinger(bars["close"], window, width)
+
+
 def one_kind(kind: str, bars: pd.DataFrame, small: bool, rounds: int) -> dict[str, Any]:
     "One family: equal first, then timed in turns."
     grid = grids(small)[kind]
@@ -263,6 +284,7 @@ def one_kind(kind: str, bars: pd.DataFrame, small: bool, rounds: int) -> dict[st
     result = {"cells": count, "bars": len(bars), "trades": round(float(found[:, 3].mean()), 1)}
     result |= {"cells_of_vectorbt": len(asked[names[0]]), "cells_that_differ": different}
     result |= {"cells_with_exact_ties": tied_cells(bars, asked)} if kind == "sma" else {}
+    result |= {"cells_with_exact_ties": near_bands(bars, asked)} if kind == "bollinger" else {}
     assert different["numba"] <= result.get("cells_with_exact_ties", 0), (kind, different)
     result |= measure(calls, rounds)
     best = min(result["seconds"][f"vectorbt, {engine}"] for engine in ("numba", "rust")) * step

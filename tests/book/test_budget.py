@@ -55,6 +55,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "exported lines",
     ): "finding, checking, running, building and verifying are one road that reads in order",
     ("9_content/07_episode.ipynb", "code lines"): "as above",
+    ("9_content/08_cli.ipynb", "exported lines"): "what may be installed beside, one line each",
     ("9_content/08_cli.ipynb", "cell lines"): "running and verifying say what they did line by line",
     ("00_contract.ipynb", "cell lines"): "a list of names, once for the reader and once for the type checker",
     ("2_signals/02_panels.ipynb", "exported lines"): "the one way in and out of every kernel, for all shapes",

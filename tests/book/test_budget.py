@@ -85,7 +85,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("3_metrics/10_rolling.ipynb", "cell lines"): "a kernel's left and right parts share a dozen arrays",
     ("3_metrics/11_rosetta.ipynb", "code lines"): "five libraries, each asked in its own words",
     ("4_backtest/15_vector.ipynb", "cell lines"): "the engine in one piece: its steps share a dozen arrays",
-    ("00_contract.ipynb", "exported lines"): "a list of names, once for the reader and once for the type checker",
+    (
+        "00_contract.ipynb",
+        "exported lines",
+    ): "a list of names, once for the reader and once for the type checker",
     ("5_optimize/08_walk.ipynb", "cell lines"): "a kernel: its loop keeps a dozen numbers in registers",
     ("5_optimize/09_sides.ipynb", "exported lines"): "a kernel with the parts that it is made of",
     ("5_optimize/09_sides.ipynb", "code lines"): "as above",

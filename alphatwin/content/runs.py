@@ -29,7 +29,7 @@ FIXED = {
     "SOURCE_DATE_EPOCH": "315532800",  # 1980-01-01: for tools that stamp their files
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "PYTHONWARNINGS": "default",
-    "TQDM_DISABLE": "1",  # A bar that shows on a slow machine only would be an output that does not repeat
+    "ALPHATWIN_PROGRESS": "off",  # A bar that shows on a slow machine only would be an output that does not repeat
 }
 UNSET = ("PYTHONOPTIMIZE", "PYTHONSTARTUP", "LANGUAGE", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES")
 

@@ -7,6 +7,7 @@ __all__ = ['Span', 'spans_of', 'Here', 'slots_of', 'Pace', 'is_watched', 'bar_of
 
 # %% ../../nbs/5_optimize/17_pacing.ipynb #360f1a53
 import math
+import os
 import sys
 from collections import deque
 from collections.abc import Callable
@@ -89,7 +90,7 @@ def bar_of(
     from tqdm import tqdm
 
     options: dict[str, Any] = {"unit": " cells", "unit_scale": True, "smoothing": 0, "delay": 1.0}
-    if not (show and is_watched()):
+    if not (show and is_watched()) or os.environ.get("ALPHATWIN_PROGRESS") == "off":
         options["disable"] = True
     return tqdm(total=total, initial=done, desc=name, **options)
 

@@ -350,7 +350,9 @@ def test_ctrl_c_in_the_program(tmp_path: Path) -> None:
     assert process.stderr is not None
     seen = ""
     while "cell/s" not in seen:  # The bar is there: the kernel is at work
-        seen += process.stderr.read(1)
+        one = process.stderr.read(1)
+        assert one, f"it ended without a bar: {seen}"
+        seen += one
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGINT)
     _, error = process.communicate(timeout=60)

@@ -13,9 +13,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..backtest.gate import read_target
-from ..backtest.market import read_market
-from ..backtest.vector import settle
 from ..metrics.risk import sharpe
 from ..metrics.tails import kurtosis, skewness
 
@@ -105,7 +102,7 @@ def cell_returns(
 ) -> pd.Series:  # Simple returns of that cell, one a bar
     "Run one cell again and return what it earned."
     from alphatwin.optimize.asking import exposure_of
-    from alphatwin.optimize.workers import as_target, caller_of
+    from alphatwin.optimize.workers import ByBacktest, Work, caller_of
 
     params, several = sweep.cells.params(cell), "symbol" in sweep.table.columns
     names = [symbol] if symbol is not None else list(sweep.bars.index.unique(0)) if several else [None]
@@ -116,14 +113,7 @@ def cell_returns(
             continue  # It has no returns: of this symbol the account was ruined
         bars = sweep.bars if name is None else pd.DataFrame(sweep.bars.xs(name, level=0))
         called = caller_of(sweep.strategy, bars, tuple(params))(tuple(params.values()))
-        target, sizes = (
-            as_target(called, bars, "the strategy"),
-            exposure_of(sweep.exposure, bars, len(names) == 1),
-        )
-        if sizes is not None:
-            target = (target.T * sizes).T
-        market = read_market(bars, sweep.rules)
-        wanted = pd.Series(target, market.time) if isinstance(target, np.ndarray) else target
-        result = settle(market, read_target(wanted, market, bars), wanted, bars, sweep.rules)
-        found[name] = result.returns
+        sizes = exposure_of(sweep.exposure, bars, len(names) == 1)
+        work = Work(sweep.strategy, bars, sweep.rules, sweep.metrics, sweep.portfolio, sizes)
+        found[name] = ByBacktest(bars, sweep.rules, sweep.metrics).run(work.wanted(called)).returns
     return pd.DataFrame(found).mean(axis=1).rename("returns")

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..metrics.formulas import divide
 from .ground import LONG, SHORT, SUMS, Ground, parts_of
+from .workers import MEASURES
 
 # %% ../../nbs/5_optimize/06_by_hand.ipynb #f83edbd6
 def trades_in(
@@ -54,7 +55,7 @@ def tally_long(
     return np.array([growth, worst, trades, *(np.array(total) / ground.scale)])
 
 # %% ../../nbs/5_optimize/06_by_hand.ipynb #8a8cee70
-METRICS = "total_return cagr volatility sharpe sortino max_drawdown calmar trades exposure".split()
+METRICS = list(MEASURES)
 
 
 def finish(

@@ -44,19 +44,16 @@ def rsi_signals(
     trends, trend = distinct(columns, {"trend": 200}, count)
     leaves, leave = distinct(columns, {"leave": 5}, count)
     indexes = {window: rsi(close, int(window)).to_numpy() for window in {one[0] for one in panics}}
-    values, whole = close.to_numpy(), len(close)
-    none = np.zeros(0)
-    averages = [
-        simple_rows(close, np.array([int(one[0])]))[0, :whole]
-        if one[0] == one[0] and one[0] is not None
-        else none
-        for one in [*trends, *leaves]
-    ]
-    above = [np.ones(whole, bool) if not len(average) else values > average for average in averages]
+    values = close.to_numpy()
+
+    def above(windows: list[tuple[Any, ...]]) -> np.ndarray:
+        given = [np.array([int(window)]) if pd.notna(window) else None for (window,) in windows]
+        averages = [-np.inf if one is None else simple_rows(close, one)[0, : len(values)] for one in given]
+        return to_words(np.stack([values > average for average in averages]))
+
     enter = to_words(np.stack([indexes[window] < below for window, below in panics]))
-    gate, out = to_words(np.stack(above[: len(trends)])), to_words(np.stack(above[len(trends) :]))
     nothing = np.zeros((0, enter.shape[1]), np.uint64)
-    return Latches(enter, gate, out, np.stack([panic, trend, leave]), nothing, nothing)
+    return Latches(enter, above(trends), above(leaves), np.stack([panic, trend, leave]), nothing, nothing)
 
 # %% ../../nbs/5_optimize/12_families.ipynb #8801db2b
 def donchian_signals(

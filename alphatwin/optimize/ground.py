@@ -20,9 +20,7 @@ from .ranges import build_ranges
 # %% ../../nbs/5_optimize/05_ground.ipynb #a245dab2
 SUMS = ("returns", "squares", "falls", "sizes")
 LONG, SHORT = 0, 1
-ROOM = (
-    9.0  # Returns of a short position can be three times as large as those of the market, squares nine times
-)
+ROOM = 64.0  # Returns of a short position can be eight times as large as the market's, squares 64 times
 
 
 def parts_of(

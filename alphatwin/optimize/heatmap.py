@@ -115,9 +115,8 @@ def _write_card(axis: "Axes", card: Card, plateau: Plateau) -> None:
     "Write a card as text."
     axis.set_axis_off()
     reach = f"{plateau.share:.0%} of the cells"
-    rows = [(line.name, line.shown, line.value) for line in card.lines]
-    rows.append(("plateau", reach, plateau.share))
-    for number, (name, shown, _) in enumerate(rows):
+    rows = [*((line.name, line.shown) for line in card.lines), ("plateau", reach)]
+    for number, (name, shown) in enumerate(rows):
         high = 1.0 - 0.098 * number
         axis.text(0.0, high, name, transform=axis.transAxes, fontsize=9, va="top")
         axis.text(1.0, high, shown, transform=axis.transAxes, fontsize=9, va="top", ha="right", weight="bold")
@@ -191,7 +190,7 @@ def _views(
     return {name: View(v.metric, v.names, v.marks, v.real, v.twin, scale, v.note) for name, v in made.items()}
 
 # %% ../../nbs/5_optimize/27_heatmap.ipynb #f57e5c6c
-def _draw_pair(figure: "Figure", spot: Any, view: View, name: str, sides: bool) -> Any:
+def _draw_pair(figure: "Figure", spot: Any, view: View, name: str) -> Any:
     "Draw a map and its twin side by side."
     inner = spot.subgridspec(
         2, 5, width_ratios=[1, 0.16, 0.05, 1, 0.16], height_ratios=[0.2, 1], wspace=0.04, hspace=0.04
@@ -238,7 +237,7 @@ def draw_heatmap(
     where: Mapping[str, Any] | None = None,  # Values of other parameters; the best over those not named
     symbol: Any = None,  # One symbol of many; None: the median over all
     facet: str | None = None,  # A parameter, or "symbol": one pair of maps for each of its values
-    twins: int | None = None,  # Null markets for the card; None: up to 20, fewer for large grids
+    twins: "int | list[Sweep] | None" = None,  # Null markets for the card (None: up to 20), or their sweeps
     seed: int = 0,  # Of the first null market
     parts: int = 4,  # Into how many the sample is cut for the stability over time
 ) -> "Figure":  # Map, twin, marginals, plateau, stability and card
@@ -257,7 +256,7 @@ def draw_heatmap(
         image = None
         for row, (name, view) in enumerate(views.items()):
             if not flat:
-                image = _draw_pair(figure, grid[row, :], view, name, facet is None)
+                image = _draw_pair(figure, grid[row, :], view, name)
                 continue
             axis = figure.add_subplot(grid[row, :])
             _draw_line(axis, view)

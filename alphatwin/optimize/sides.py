@@ -106,7 +106,7 @@ def exit_of_trade(
     return end, ground.leave[which, end], False
 
 # %% ../../nbs/5_optimize/09_sides.ipynb #f3cc5e74
-STEEP = 3.0
+STEEP = 8.0
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

@@ -95,6 +95,8 @@ class Sweep:
                 "portfolio": self.portfolio,
                 "exposure": self.exposure,
             }
+            if isinstance(self.exposure, (pd.Series, pd.DataFrame)):  # A part of the bars has a part of it
+                more["exposure"] = self.exposure.reindex(bars.index.unique(-1))
             settings = {name: getattr(self.rules, name) for name in self.rules.settings}
             return sweep(bars, self.strategy, self.cells, progress=False, certify=False, **more, **settings)
 

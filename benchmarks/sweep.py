@@ -326,6 +326,7 @@ def peak_of(fast: int, slow: int) -> dict[str, float]:
             ).table
         taken.append(time.perf_counter() - started)
         assert len(table) == fast * slow
+        del table  # Two sweeps at once would be another question
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {
         "seconds": round(statistics.median(taken), 3),
@@ -461,7 +462,7 @@ def steps(bars: pd.DataFrame, small: bool, rounds: int) -> dict[str, Any]:
     "What each idea is worth: microseconds a cell of 5,031 bars."
     from alphatwin.backtest.market import read_market
     from alphatwin.backtest.rules import Rules
-    from alphatwin.optimize.bits import above_64, compare_rows, squeeze
+    from alphatwin.optimize.bits import Rows, above_64, compare_rows, squeeze
     from alphatwin.optimize.by_hand import tally_long
     from alphatwin.optimize.ground import lay_ground
     from alphatwin.optimize.rows import simple_rows
@@ -473,10 +474,8 @@ def steps(bars: pd.DataFrame, small: bool, rounds: int) -> dict[str, Any]:
     sides = 5 if small else 50
     windows = np.concatenate([np.arange(5, 5 + sides), np.arange(105, 105 + 2 * sides, 2)])
     rows = simple_rows(bars["close"], windows, tick=0.01)
-    left, right = np.empty(rows.shape, np.int16), np.empty(rows.shape, np.int16)
-    squeeze(rows, left, right)
     width, allowed = rows.shape[1], allowed_of(len(bars), 0)
-    flat, tally = (left.ravel(), right.ravel(), rows.ravel()), np.empty(7)
+    places, tally = squeeze(rows), np.empty(7)
     enter, mark, leave = ground.enter[0], ground.mark[0], ground.leave[0]
     few = [(0, sides), (sides // 2, sides + sides // 2)]
 
@@ -504,18 +503,16 @@ def steps(bars: pd.DataFrame, small: bool, rounds: int) -> dict[str, Any]:
         return last
 
     @njit(error_model="numpy")
-    def squeezed(
-        left: np.ndarray, right: np.ndarray, exact: np.ndarray, sides: int, tally: np.ndarray
-    ) -> float:
+    def squeezed(places: Rows, sides: int, tally: np.ndarray) -> float:
         words, last = np.empty(len(allowed), np.uint64), 0.0
         for one in range(sides):
             for other in range(sides, 2 * sides):
-                compare_rows(left, right, exact, one * width, other * width, words)
+                compare_rows(places, one * width, other * width, words)
                 walk_long(words, allowed, ground, tally)
                 last += tally[0]
         return last
 
-    ends = [bar_by_bar(rows, sides), full_numbers(flat[2], sides, tally), squeezed(*flat, sides, tally)]
+    ends = [bar_by_bar(rows, sides), full_numbers(places.exact, sides, tally), squeezed(places, sides, tally)]
     assert np.allclose(ends, ends[0], rtol=1e-12)
     counts = {"plain Python": len(few)} | dict.fromkeys(
         ("compiled, bar by bar", "bits, from trade to trade", "sixteen digits"), sides * sides
@@ -524,8 +521,8 @@ def steps(bars: pd.DataFrame, small: bool, rounds: int) -> dict[str, Any]:
         {
             "plain Python": by_hand,
             "compiled, bar by bar": lambda: bar_by_bar(rows, sides),
-            "bits, from trade to trade": lambda: full_numbers(flat[2], sides, tally),
-            "sixteen digits": lambda: squeezed(*flat, sides, tally),
+            "bits, from trade to trade": lambda: full_numbers(places.exact, sides, tally),
+            "sixteen digits": lambda: squeezed(places, sides, tally),
         },
         rounds,
     )

@@ -129,5 +129,8 @@ def cells_of(
     lengths = [len(column) for column in columns.values()]
     for place, (name, column) in enumerate(columns.items() if product else ()):
         before, after = math.prod(lengths[:place]), math.prod(lengths[place + 1 :])
-        columns[name] = np.tile(np.repeat(column, after), before)
+        if len(column) == 1:
+            columns[name] = np.broadcast_to(column, math.prod(lengths))  # One value takes no room
+        else:
+            columns[name] = np.tile(np.repeat(column, after), before)
     return Cells(tuple(columns), columns, axes, np.zeros(len(next(iter(columns.values()))), dtype="int32"))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from .bits import squeeze
+from .bits import Rows, squeeze
 from .rows import exponential_rows, simple_rows
 
 # %% ../../nbs/5_optimize/11_crossings.ipynb #f3110d6f
@@ -47,11 +47,9 @@ def distinct(
 class Crossing(NamedTuple):
     "Cells that are long while one row is above another."
 
-    left: np.ndarray  # (row * bar,), int16, of `squeeze`
-    right: np.ndarray  # (row * bar,), int16
-    exact: np.ndarray  # (row * bar,), float64
-    one: np.ndarray  # (cell,), where the fast row begins
-    other: np.ndarray  # (cell,), where the slow row begins
+    rows: Rows  # Averages, one row a window
+    one: np.ndarray  # (cell,), int32, where the fast row begins
+    other: np.ndarray  # (cell,), int32, where the slow row begins
     short: bool  # Whether a cell is short while it is below
 
 
@@ -74,10 +72,10 @@ def crossing_of(
     short: bool,  # Whether a cell is short while it is below
 ) -> Crossing:  # Ready to be compared
     "Squeeze rows, and give each cell its two."
-    left, right = np.empty(rows.shape, np.int16), np.empty(rows.shape, np.int16)
-    squeeze(rows, left, right)
-    fast, slow = (np.searchsorted(windows, columns[name]) * rows.shape[1] for name in ("fast", "slow"))
-    return Crossing(left.reshape(-1), right.reshape(-1), rows.reshape(-1), fast, slow, short)
+    starts = np.arange(len(windows), dtype=np.int64) * rows.shape[1]
+    starts = starts.astype(np.int32 if rows.size < 2**31 else np.int64)
+    fast, slow = (starts[np.searchsorted(windows, columns[name])] for name in ("fast", "slow"))
+    return Crossing(squeeze(rows), fast, slow, short)
 
 # %% ../../nbs/5_optimize/11_crossings.ipynb #44453fd0
 def read_pair(
@@ -87,7 +85,9 @@ def read_pair(
 ) -> tuple[Columns, np.ndarray]:  # fast and slow of each cell; distinct windows, increasing
     "Read two windows."
     pair = {
-        name: np.asarray(columns.get(name, np.full(count, default))).astype(np.int64)
+        name: np.asarray(columns[name] if name in columns else np.full(count, default)).astype(
+            np.int64, copy=False
+        )
         for name, default in zip(("fast", "slow"), defaults, strict=True)
     }
     return pair, np.unique(np.concatenate([np.unique(values) for values in pair.values()]))

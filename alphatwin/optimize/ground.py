@@ -64,6 +64,7 @@ class Ground(NamedTuple):
     lag: int  # Bars from a decision to its fill
     early: bool  # Whether fills happen before the bar's highs and lows
     linear: bool  # Whether a short position must be walked along
+    full: bool  # Whether falls and sizes are asked for, on such a walk
     enter: np.ndarray  # Money for a unit that is bought (sold short) at this bar; linear: the bare price
     mark: np.ndarray  # What it is worth at the close; linear: the close
     leave: np.ndarray  # What it brings at this bar's fill; one bar more: still open
@@ -173,6 +174,7 @@ def lay_ground(
     market: Market,  # Bars of one symbol as arrays
     rules: Rules,  # Costs that are rates; of waiting orders stop_loss and take_profit
     exposure: np.ndarray | None = None,  # (bar,), size of a position, decided at each close; None for 1.0
+    full: bool = True,  # Whether falls and sizes are asked for
 ) -> Ground:  # All that does not depend on the cell
     "Compute once what all cells share."
     enter, mark, leave, size, first = price_sides(market, rules, exposure)
@@ -196,4 +198,4 @@ def lay_ground(
     lag, early = int(rules.fill != "same_close"), rules.fill == "next_open"
     prices, costs = (enter, mark, leave), np.array([selling, buying, slippage.rate])
     sums = opened, closing, run
-    return Ground(lag, early, linear, *prices, *sums, scale, tables, costs, orders, watched, blocks)
+    return Ground(lag, early, linear, full, *prices, *sums, scale, tables, costs, orders, watched, blocks)

@@ -58,7 +58,8 @@ class Task:
 
     def columns(self, start: int, stop: int) -> dict[str, np.ndarray]:
         "Return the parameters of a span of meaningful cells."
-        places = self.cells.meaningful[start:stop]
+        every = len(self.cells.meaningful) == len(self.cells)  # Then a part is a view, not a copy
+        places = slice(start, stop) if every else self.cells.meaningful[start:stop]
         return {name: column[places] for name, column in self.cells.columns.items()}
 
     def work(self, symbol: str) -> Work:

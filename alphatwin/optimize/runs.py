@@ -62,9 +62,9 @@ def run_crossing(
         end = min(begin + BLOCK, len(tallies))
         for place in range(begin, end):
             one, other = cells.one[start + place], cells.other[start + place]
-            compare_rows(cells.left, cells.right, cells.exact, one, other, up[place - begin])
+            compare_rows(cells.rows, one, other, up[place - begin])
             if cells.short:
-                compare_rows(cells.left, cells.right, cells.exact, other, one, down[place - begin])
+                compare_rows(cells.rows, other, one, down[place - begin])
         for place in range(begin, end):
             settle(up[place - begin], down[place - begin], sides, allowed, ground, tallies[place])
 

@@ -27,6 +27,7 @@ import alphatwin as at
 from alphatwin.optimize.cells import cells_of
 from alphatwin.optimize.checkpoint import CheckpointError, describe
 from alphatwin.optimize.meaning import LIMITS, mark_refused, parameters_of
+from alphatwin.optimize.plateau import stability
 from alphatwin.optimize.sweeping import Sweep, sweep
 from alphatwin.optimize.workers import MEASURES, CellError
 
@@ -155,6 +156,53 @@ def test_exposure_multiplies_the_target(bars: pd.DataFrame) -> None:
         )
     given = sweep(bars, at.sma_cross, {"fast": [5, 10], "slow": [20, 50]}, exposure=calm(bars), fees=0.001)
     assert given.table.equals(found.table)
+
+
+def test_a_part_of_the_bars_has_a_part_of_the_exposure(bars: pd.DataFrame) -> None:
+    grid = {"fast": [5, 20], "slow": [50, 100]}
+    sizes = at.volatility_target(bars, 0.1)
+    whole = at.sweep(bars, at.sma_cross, grid, exposure=sizes, rebalance="every_bar", progress=False)
+    part, when = whole.again(bars.iloc[300:700]), slice(300, 700)
+    for place in range(4):
+        params = part.params(place)
+        target = at.sma_cross(bars.iloc[when], **params) * sizes.iloc[when]
+        result = at.backtest(bars.iloc[when], target, rebalance="every_bar")
+        assert part.table["sharpe"][place] == pytest.approx(result.summary()["sharpe"], rel=1e-11), params
+    assert len(stability(whole, parts=2).ranks) == 2
+
+
+def test_targets_of_all_kinds_come_back_in_their_places(bars: pd.DataFrame) -> None:
+    """Simple ones are priced together, others one by one, and what is too steep or ruined comes last."""
+    rise = bars.iloc[:200].copy()
+    for name in ("open", "high", "low", "close"):
+        rise[name] = 100 * np.linspace(1, 3, 200)
+    kinds = {0: 1.0, 1: 0.5, 2: -1.0, 3: -0.4, 4: 0.0, 5: 1.0}
+
+    def held(bars: pd.DataFrame, kind: int, until: int) -> pd.Series:
+        if kind == 5:
+            raise ValueError("five is no kind")
+        target = pd.Series(0.0, bars.index)
+        target.iloc[10:until] = kinds[kind]
+        return target
+
+    found = sweep(rise, held, {"kind": list(kinds), "until": [60, 105, 180]}, progress=False, workers=1)
+    for place, row in found.table.iterrows():
+        params = found.params(place)
+        if params["kind"] == 5:
+            assert row["status"] == "five is no kind" and np.isnan(row["sharpe"])
+            continue
+        try:
+            expected = at.backtest(rise, held(rise, **params)).summary()
+        except ValueError as error:
+            assert str(error).startswith("the account is ruined") and row["status"] == "the account is ruined"
+            assert np.isnan(row["sharpe"])
+            continue
+        assert row["status"] == "ok"
+        for metric in found.metrics:
+            assert row[metric] == pytest.approx(expected[metric], rel=1e-11, abs=1e-12, nan_ok=True), params
+    assert (found.table["status"] == "the account is ruined").sum() == 1
+    lost = found.table[(found.table["kind"] == 2) & (found.table["until"] == 105)]["total_return"].item()
+    assert lost < -0.85  # Too steep for whole numbers
 
 
 def test_a_compiled_function_reads_columns_by_name(bars: pd.DataFrame) -> None:

@@ -24,7 +24,7 @@ PARTS = [
     ("site", [PYTHON, "-m", "alphatwin_book.site"]),
     ("links", [PYTHON, "-m", "alphatwin_book.links"]),
     ("browser", [sys.executable, str(ROOT / "tools" / "browser.py")]),
-    ("tests", [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-rs"]),
+    ("tests", [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-rs", "--durations=40"]),
 ]
 
 

@@ -139,11 +139,8 @@ class Scorer:
     ) -> np.ndarray:  # (metric,)
         "Score one target."
         batch = self.batch(1)
-        if batch.put(0, target):
-            rows, steep = batch.rows()
-            if not len(steep):
-                return rows[0]
-        return self.slow.row(target)
+        rows, steep = batch.rows() if batch.put(0, target) else (None, ())
+        return self.slow.row(target) if rows is None or len(steep) else rows[0]
 
 # %% ../../nbs/5_optimize/14_fused.ipynb #abb1006c
 class Batch:

@@ -14,7 +14,7 @@ from .bits import ALL, ONE, below_64, compare_rows, equal_64, latch, to_words
 from .crossings import Crossing
 from .families import Bands, Latches
 from .ground import Ground
-from .sides import walk_sides
+from .sides import Trades, room_for_trades, walk_sides
 from .walk import walk_long
 
 # %% ../../nbs/5_optimize/13_runs.ipynb #a3643a1f
@@ -35,11 +35,12 @@ def settle(
     sides: bool,  # Whether it may be short, or stopped
     allowed: np.ndarray,  # (word,), bars whose decisions are filled
     ground: Ground,  # Prices and costs
+    trades: Trades,  # Room for them
     tally: np.ndarray,  # (7,), written to
 ) -> None:
     "Price one cell."
     if sides:
-        walk_sides(up, down, allowed, ground, tally)
+        walk_sides(up, down, allowed, ground, trades, tally)
     else:
         walk_long(up, allowed, ground, tally)
 
@@ -57,7 +58,7 @@ def run_crossing(
 ) -> None:
     "Price cells in which two lines cross."
     up, down = np.zeros((BLOCK, len(allowed)), np.uint64), np.zeros((BLOCK, len(allowed)), np.uint64)
-    sides = cells.short or ground.watched.shape[1] > 0
+    sides, trades = cells.short or ground.watched.shape[1] > 0, room_for_trades(ground.enter.shape[1])
     for begin in range(0, len(tallies), BLOCK):
         end = min(begin + BLOCK, len(tallies))
         for place in range(begin, end):
@@ -66,7 +67,7 @@ def run_crossing(
             if cells.short:
                 compare_rows(cells.rows, other, one, down[place - begin])
         for place in range(begin, end):
-            settle(up[place - begin], down[place - begin], sides, allowed, ground, tallies[place])
+            settle(up[place - begin], down[place - begin], sides, allowed, ground, trades, tallies[place])
 
 # %% ../../nbs/5_optimize/13_runs.ipynb #62baaa0f
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -90,7 +91,7 @@ def run_latches(
 ) -> None:
     "Price cells that enter and leave through doors."
     up, down = np.zeros_like(allowed), np.zeros_like(allowed)
-    short = len(cells.enter_short) > 0
+    short, trades = len(cells.enter_short) > 0, room_for_trades(ground.enter.shape[1])
     for place in range(len(tallies)):
         enter, gate, leave = (
             cells.places[0, start + place],
@@ -101,7 +102,7 @@ def run_latches(
         if short:
             latch(cells.enter_short[enter], cells.leave_short[leave], down)
             cancel(up, down)
-        settle(up, down, short or ground.watched.shape[1] > 0, allowed, ground, tallies[place])
+        settle(up, down, short or ground.watched.shape[1] > 0, allowed, ground, trades, tallies[place])
 
 # %% ../../nbs/5_optimize/13_runs.ipynb #b84eec4d
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -115,6 +116,7 @@ def run_bands(
     "Price cells that enter beyond a band."
     up, down, enter = np.zeros_like(allowed), np.zeros_like(allowed), np.zeros_like(allowed)
     band, short = np.empty(64), len(cells.at_middle_short) > 0
+    trades = room_for_trades(ground.enter.shape[1])
     for place in range(len(tallies)):
         row, width = cells.row[start + place], cells.width[start + place]
         for word in range(len(up)):
@@ -131,7 +133,7 @@ def run_bands(
                 enter[word] = below_64(band, 0, cells.price, 64 * word)
             latch(enter, cells.at_middle_short[row], down)
             cancel(up, down)
-        settle(up, down, short or ground.watched.shape[1] > 0, allowed, ground, tallies[place])
+        settle(up, down, short or ground.watched.shape[1] > 0, allowed, ground, trades, tallies[place])
 
 # %% ../../nbs/5_optimize/13_runs.ipynb #c0726b1a
 @njit(cache=True, error_model="numpy", nogil=True)
@@ -143,9 +145,9 @@ def run_words(
     tallies: np.ndarray,  # (cell, 7), written to
 ) -> None:
     "Price cells whose words are there already."
-    stopped = ground.watched.shape[1] > 0
+    stopped, trades = ground.watched.shape[1] > 0, room_for_trades(ground.enter.shape[1])
     for place in range(len(tallies)):
-        settle(up[place], down[place], stopped or down[place].any(), allowed, ground, tallies[place])
+        settle(up[place], down[place], stopped or down[place].any(), allowed, ground, trades, tallies[place])
 
 # %% ../../nbs/5_optimize/13_runs.ipynb #6db79e8e
 LONGS, OUTS, SHORTS = np.ones(64), np.zeros(64), -np.ones(64)

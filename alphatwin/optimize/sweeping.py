@@ -90,15 +90,12 @@ class Sweep:
         "Ask the same question about other bars, quietly."
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            more: dict[str, Any] = {
-                "metrics": self.metrics,
-                "portfolio": self.portfolio,
-                "exposure": self.exposure,
-            }
-            if isinstance(self.exposure, (pd.Series, pd.DataFrame)):  # A part of the bars has a part of it
-                more["exposure"] = self.exposure.reindex(bars.index.unique(-1))
-            settings = {name: getattr(self.rules, name) for name in self.rules.settings}
-            return sweep(bars, self.strategy, self.cells, progress=False, certify=False, **more, **settings)
+            sizes = self.exposure
+            if isinstance(sizes, (pd.Series, pd.DataFrame)):  # A part of the bars has a part of it
+                sizes = sizes.reindex(bars.index.unique(-1))
+            more: dict[str, Any] = {name: getattr(self.rules, name) for name in self.rules.settings}
+            more |= {"metrics": self.metrics, "portfolio": self.portfolio, "exposure": sizes}
+            return sweep(bars, self.strategy, self.cells, progress=False, certify=False, **more)
 
     def heatmap(self, metric: str = "sharpe", **options: Any) -> "Figure":
         "Draw the sweep beside its noise twin, with its verdict; options as in `draw_heatmap`."

@@ -19,7 +19,7 @@ from alphatwin.optimize.fused import Scorer, fits, prepare
 from alphatwin.optimize.ground import lay_ground
 from alphatwin.optimize.ranges import build_ranges, look_up, worst_fall
 from alphatwin.optimize.runs import allowed_of
-from alphatwin.optimize.sides import walk_sides
+from alphatwin.optimize.sides import room_for_trades, walk_sides
 from alphatwin.optimize.walk import walk_long
 from alphatwin.optimize.workers import ByBacktest
 from alphatwin.signals.strategies import sma_cross
@@ -74,7 +74,8 @@ def test_walks_are_the_plain_version_bit_for_bit_and_the_backtest(kind: str, see
         target = pd.Series(decided * (1.0 if exposure is None else exposure), bars.index)
         allowed = allowed_of(count, ground.lag)
         decided = np.where(np.arange(count) < count - ground.lag, decided, 0)
-        walk_sides(to_words(decided > 0), to_words(decided < 0), allowed, ground, tally)
+        words = to_words(decided > 0), to_words(decided < 0)
+        walk_sides(*words, allowed, ground, room_for_trades(count), tally)
         if np.isnan(tally[0]):
             steep += 1
             continue

@@ -169,7 +169,7 @@ class Batch:
         self.there[place] = taken = pack_target(target, place, self.up, self.down)
         return taken
 
-    def target(
+    def unpack(
         self,
         place: int,  # Of one that was taken
     ) -> np.ndarray:  # (bar,)

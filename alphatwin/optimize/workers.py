@@ -193,7 +193,7 @@ def run_cells(
     rows, steep = batch.rows()
     for place in steep.tolist():
         try:
-            later[place] = work.scorer.slow.row(batch.target(place))
+            later[place] = work.scorer.slow.row(batch.unpack(place))
         except Exception as error:
             params = {name: one[place] for name, one in zip(columns, lists, strict=True)}
             reasons[place] = reason_for(error, True, work, params)

@@ -81,6 +81,8 @@ if TYPE_CHECKING:
     from alphatwin.metrics.worst_and_best import excursions
     from alphatwin.optimize.best_cell import probabilistic_sharpe
     from alphatwin.optimize.checkpoint import CheckpointError
+    from alphatwin.optimize.curves_of_cells import returns_of
+    from alphatwin.optimize.halves import Overfitting, overfitting
     from alphatwin.optimize.heatmap import draw_heatmap
     from alphatwin.optimize.interactive import MapPage, draw_page
     from alphatwin.optimize.null_market import null_bars
@@ -179,6 +181,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.worst_and_best": ["excursions"],
         "optimize.best_cell": ["probabilistic_sharpe"],
         "optimize.checkpoint": ["CheckpointError"],
+        "optimize.curves_of_cells": ["returns_of"],
+        "optimize.halves": ["Overfitting", "overfitting"],
         "optimize.heatmap": ["draw_heatmap"],
         "optimize.interactive": ["MapPage", "draw_page"],
         "optimize.null_market": ["null_bars"],

@@ -14,6 +14,8 @@ import lazy_loader
 if TYPE_CHECKING:
     from alphatwin.optimize.best_cell import probabilistic_sharpe
     from alphatwin.optimize.checkpoint import CheckpointError
+    from alphatwin.optimize.curves_of_cells import returns_of
+    from alphatwin.optimize.halves import Overfitting, overfitting
     from alphatwin.optimize.heatmap import draw_heatmap
     from alphatwin.optimize.interactive import MapPage, draw_page
     from alphatwin.optimize.null_market import null_bars
@@ -27,6 +29,8 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     submod_attrs={
         "best_cell": ["probabilistic_sharpe"],
         "checkpoint": ["CheckpointError"],
+        "curves_of_cells": ["returns_of"],
+        "halves": ["Overfitting", "overfitting"],
         "heatmap": ["draw_heatmap"],
         "interactive": ["MapPage", "draw_page"],
         "null_market": ["null_bars"],

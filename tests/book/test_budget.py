@@ -100,6 +100,10 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
         "exported lines",
     ): "no public call may draw a map without its twin, so the parts stay together",
     ("5_optimize/27_heatmap.ipynb", "code lines"): "as above",
+    (
+        "5_optimize/30_curves_of_cells.ipynb",
+        "exported lines",
+    ): "one kernel, and the way to it of every family",
     ("5_optimize/28_interactive.ipynb", "exported lines"): "the page's script in one place",
     ("5_optimize/28_interactive.ipynb", "cell lines"): "as above",
 }

@@ -288,7 +288,7 @@ CHANGES = st.lists(
 
 
 @pytest.mark.slow
-@settings(max_examples=150)
+@settings(max_examples=75)
 @given(changes=CHANGES, doubled=st.lists(st.integers(0, 251), max_size=4), seed=st.integers(0, 9))
 def test_nothing_is_lost_and_the_second_run_changes_nothing(
     aapl: pd.DataFrame, changes: list[tuple[int, int, float]], doubled: list[int], seed: int

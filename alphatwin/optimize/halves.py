@@ -203,18 +203,18 @@ def draw_overfitting(
 
     table, odds = found.table, found.odds
     with styled():
-        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4))
+        figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.4), layout="tight")
         few = table.sample(min(len(table), 2_000), random_state=0)
         left.scatter(few["inside"], few["outside"], s=5, alpha=0.3, color=PALETTE["strategy"], linewidths=0)
-        low, high = min(table["outside"].min(), 0), table["inside"].max()
-        left.plot([low, high], [low, high], color=PALETTE["benchmark"], linewidth=1)
+        ends = [min(table["outside"].min(), 0), table["inside"].max()]
+        left.plot(ends, ends, color=PALETTE["benchmark"], linewidth=1)
         left.axhline(0, color=PALETTE["ink"], linewidth=0.6)
         left.set(xlabel="Sharpe ratio where it was chosen", ylabel="... and in the other half")
         edges = np.linspace(-max(abs(odds)) - 0.1, max(abs(odds)) + 0.1, 41)
-        right.hist(odds[odds > 0], edges, color=PALETTE["strategy"], label="above the middle")
-        right.hist(odds[odds <= 0], edges, color=PALETTE["loss"], label=f"not above: {found.probability:.0%}")
+        right.hist(odds[odds > 0], edges, color=PALETTE["strategy"])
+        right.hist(odds[odds <= 0], edges, color=PALETTE["loss"])
+        left.locator_params(nbins=5)
         right.set(xlabel="log-odds of its rank in the other half", yticks=[])
-        right.legend(loc="upper right", fontsize="small")
-        figure.tight_layout()
+        right.set_title(f"not above the middle: {found.probability:.0%}", fontsize="medium")
     plt.close(figure)
     return figure

@@ -82,6 +82,11 @@ if TYPE_CHECKING:
     from alphatwin.optimize.best_cell import probabilistic_sharpe
     from alphatwin.optimize.checkpoint import CheckpointError
     from alphatwin.optimize.curves_of_cells import returns_of
+    from alphatwin.optimize.deflation import (
+        deflated_sharpe,
+        minimum_backtest_length,
+        minimum_track_record,
+    )
     from alphatwin.optimize.halves import Overfitting, overfitting
     from alphatwin.optimize.heatmap import draw_heatmap
     from alphatwin.optimize.interactive import MapPage, draw_page
@@ -182,6 +187,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "optimize.best_cell": ["probabilistic_sharpe"],
         "optimize.checkpoint": ["CheckpointError"],
         "optimize.curves_of_cells": ["returns_of"],
+        "optimize.deflation": ["deflated_sharpe", "minimum_backtest_length", "minimum_track_record"],
         "optimize.halves": ["Overfitting", "overfitting"],
         "optimize.heatmap": ["draw_heatmap"],
         "optimize.interactive": ["MapPage", "draw_page"],

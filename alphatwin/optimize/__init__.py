@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from alphatwin.optimize.best_cell import probabilistic_sharpe
     from alphatwin.optimize.checkpoint import CheckpointError
     from alphatwin.optimize.curves_of_cells import returns_of
+    from alphatwin.optimize.deflation import (
+        deflated_sharpe,
+        minimum_backtest_length,
+        minimum_track_record,
+    )
     from alphatwin.optimize.halves import Overfitting, overfitting
     from alphatwin.optimize.heatmap import draw_heatmap
     from alphatwin.optimize.interactive import MapPage, draw_page
@@ -30,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "best_cell": ["probabilistic_sharpe"],
         "checkpoint": ["CheckpointError"],
         "curves_of_cells": ["returns_of"],
+        "deflation": ["deflated_sharpe", "minimum_backtest_length", "minimum_track_record"],
         "halves": ["Overfitting", "overfitting"],
         "heatmap": ["draw_heatmap"],
         "interactive": ["MapPage", "draw_page"],

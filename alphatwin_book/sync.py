@@ -1,11 +1,13 @@
 """Prove that exporting (or, with --clean, cleaning) the notebooks changes nothing.
 
-Works on whatever is in the tree, committed or not, and leaves it as it was.
+Works on whatever is in the tree, committed or not, and never writes to it.
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from alphatwin_book import readme
@@ -14,29 +16,29 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 
 
-def snapshot(folder: str, pattern: str) -> dict[Path, bytes]:
+def snapshot(root: Path, folder: str, pattern: str) -> dict[str, bytes]:
     "The bytes of all files of a kind below a folder."
+    paths = sorted((root / folder).rglob(pattern))
     return {
-        path: path.read_bytes()
-        for path in sorted((ROOT / folder).rglob(pattern))
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in paths
         if "__pycache__" not in path.parts
     }
 
 
 def changed_by(program: str, folder: str, pattern: str) -> list[str]:
-    "Run a program, list the files that it changed, and put them back."
-    before = snapshot(folder, pattern)
-    done = subprocess.run([str(BIN / program)], cwd=ROOT, capture_output=True, text=True)
-    after = snapshot(folder, pattern)
-    different = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
-    for path in different:
-        if path in before:
-            path.write_bytes(before[path])
-        else:
-            path.unlink()
+    "Run a program in a copy of the tree, so that nobody imports a module that is half written; list what it changed."
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place)
+        for name in ("nbs", "alphatwin"):
+            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        for name in ("settings.ini", "pyproject.toml"):
+            shutil.copy2(ROOT / name, copy / name)
+        done = subprocess.run([str(BIN / program)], cwd=copy, capture_output=True, text=True)
+        before, after = snapshot(ROOT, folder, pattern), snapshot(copy, folder, pattern)
     if done.returncode:
         return [f"{program} failed:\n{done.stderr[-2000:]}"]
-    return [str(path.relative_to(ROOT)) for path in different]
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
 def main() -> int:

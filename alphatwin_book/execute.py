@@ -22,6 +22,7 @@ from nbclient.exceptions import CellExecutionError
 from alphatwin.content.episode import build_episode, find_episode, parameters_of
 from alphatwin.content.receipt import COLLECT, MIME, look_of, same_look
 from alphatwin.content.runs import fixed_environment, kernel_manager, normalise, notebook_text, read_notebook
+from alphatwin_book.nursery import forking
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,15 +35,20 @@ def all_notebooks() -> list[Path]:
     return sorted(found, key=lambda p: (-p.stat().st_size, p))
 
 
-def execute(path: Path) -> tuple[Any, dict[str, Any]]:
+def execute(path: Path, plain: bool = True) -> tuple[Any, dict[str, Any]]:
     "Run one notebook from the top in a fresh kernel; return it normalised, and what it loaded and imported."
+    whole = plain or path.parent.name in (
+        "episodes",
+        "9_content",
+    )  # They start kernels themselves, or tell what they imported
+    manager = kernel_manager() if whole else forking(kernel_manager())
     nb = read_notebook(path)
     for cell in nb.cells:
         if cell.cell_type == "code":
             cell.outputs = []
     nb.cells.append(nbformat.v4.new_code_cell(COLLECT, id="collect"))
     with fixed_environment(), tempfile.TemporaryDirectory() as folder:
-        options = {"kernel_name": "python3", "kernel_manager_class": kernel_manager(), "timeout": 300}
+        options = {"kernel_name": "python3", "kernel_manager_class": manager, "timeout": 300}
         NotebookClient(nb, resources={"metadata": {"path": folder}}, **options).execute()
     collected = next(o.data[MIME] for o in nb.cells.pop().outputs if MIME in o.get("data", {}))
     return normalise(nb), collected
@@ -80,10 +86,10 @@ def stale_cells(old: Any, new: Any) -> list[str]:
     return found
 
 
-def work(path: Path, check: bool) -> tuple[Path, list[str]]:
+def work(path: Path, check: bool, plain: bool) -> tuple[Path, list[str]]:
     "Run one notebook and write or compare it; return what is wrong."
     try:
-        fresh, collected = execute(path)
+        fresh, collected = execute(path, plain)
         receipt = receipt_of(path, fresh, collected)
     except CellExecutionError as fault:
         return path, [f"a cell fails\n{fault}"]
@@ -117,6 +123,9 @@ def main() -> int:
     parser.add_argument(
         "--check", action="store_true", help="change nothing; fail if committed outputs are not fresh"
     )
+    parser.add_argument(
+        "--plain", action="store_true", help="start every kernel in the usual way, which is slower"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     paths = [
@@ -124,7 +133,7 @@ def main() -> int:
     ] or all_notebooks()
     bad = 0
     with ProcessPoolExecutor(asked.jobs) as pool:
-        jobs = [pool.submit(work, path, asked.check) for path in paths]
+        jobs = [pool.submit(work, path, asked.check, asked.plain) for path in paths]
         for done, job in enumerate(as_completed(jobs), 1):
             path, wrong = job.result()
             bad += bool(wrong)

@@ -11,7 +11,7 @@ export PYTHONHASHSEED := 0
 export SOURCE_DATE_EPOCH := 315532800
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help core dev episode verify doctor test check lab site preview export run readme fresh notebooks pytest coverage browser sync clean types lint links lock bench
+.PHONY: help core dev episode verify doctor test check lab site preview export run readme fresh notebooks pytest coverage browser sync clean types lint links lock bench calibration
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -90,7 +90,10 @@ links: site ## Check every link of the site
 	@$(BIN)/python -m alphatwin_book.links
 
 bench: dev ## Measure what benchmarks/ claims
-	@for file in import_cost validate lake faults indicators backtest event peers tearsheet certify sweep $(if $(EMPYRICAL_PYTHON),metrics); do $(BIN)/python benchmarks/$$file.py || exit 1; done
+	@for file in import_cost validate lake faults indicators backtest event peers tearsheet certify sweep resampling $(if $(EMPYRICAL_PYTHON),metrics); do $(BIN)/python benchmarks/$$file.py || exit 1; done
+
+calibration: dev ## Count anew how often the verdicts on a search are wrong (some minutes)
+	@$(BIN)/python tools/calibrate.py
 
 lock: dev ## Write constraints.txt from what is installed
 	@$(BIN)/python tools/lock.py

@@ -34,7 +34,7 @@ setup(
     ],
     packages=find_packages(include=["alphatwin", "alphatwin.*", "alphatwin_book"]),
     package_data={
-        "alphatwin": ["py.typed", "data/bundled/*", "content/assets/*"],
+        "alphatwin": ["py.typed", "data/bundled/*", "content/assets/*", "optimize/tables/*"],
         "alphatwin_book": ["assets/*"],
     },
     install_requires=cfg["requirements"].split(),

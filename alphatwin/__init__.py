@@ -79,21 +79,50 @@ if TYPE_CHECKING:
     from alphatwin.metrics.rolling import rolling_max_drawdown, rolling_sharpe, rolling_volatility
     from alphatwin.metrics.tails import cvar, kurtosis, skewness, tail_ratio, value_at_risk
     from alphatwin.metrics.worst_and_best import excursions
+    from alphatwin.optimize.against import draw_differences, sharpe_differences
+    from alphatwin.optimize.allocations import AllocationError, allocate
+    from alphatwin.optimize.axes import Choice, Range
     from alphatwin.optimize.best_cell import probabilistic_sharpe
+    from alphatwin.optimize.beyond_market import less_market, market_returns
+    from alphatwin.optimize.calibration import error_rates
     from alphatwin.optimize.checkpoint import CheckpointError
+    from alphatwin.optimize.combinatorial import CrossValidation, cross_validate, draw_paths
     from alphatwin.optimize.curves_of_cells import returns_of
-    from alphatwin.optimize.deflation import (
-        deflated_sharpe,
-        minimum_backtest_length,
-        minimum_track_record,
-    )
+    from alphatwin.optimize.deflation import deflated_sharpe, minimum_backtest_length, minimum_track_record
+    from alphatwin.optimize.false_discoveries import mean_p_values, q_values, share_of_worthless
+    from alphatwin.optimize.found import Search
+    from alphatwin.optimize.haircuts import haircut
     from alphatwin.optimize.halves import Overfitting, overfitting
     from alphatwin.optimize.heatmap import draw_heatmap
+    from alphatwin.optimize.independent_trials import EffectiveTrials, effective_trials
     from alphatwin.optimize.interactive import MapPage, draw_page
+    from alphatwin.optimize.luck import Luck, luck_of
+    from alphatwin.optimize.many_rules import model_confidence_set, superior_ability, superior_rules
     from alphatwin.optimize.null_market import null_bars
+    from alphatwin.optimize.objectives import Objective
+    from alphatwin.optimize.pareto import draw_front, room_under
+    from alphatwin.optimize.permutations import sign_test, timing_test
     from alphatwin.optimize.plateau import find_plateau, marginals, stability
+    from alphatwin.optimize.portfolio import PortfolioWalk, portfolio_walk
+    from alphatwin.optimize.rebalancing import target_weights
+    from alphatwin.optimize.resampled import bootstrap_interval
+    from alphatwin.optimize.resampling import resampled_sharpe
+    from alphatwin.optimize.searching import search
+    from alphatwin.optimize.serial_memory import serial_tests
+    from alphatwin.optimize.sharpe_errors import sharpe_error, time_factor
+    from alphatwin.optimize.splits import (
+        Split,
+        check_overlap,
+        combinatorial_splits,
+        draw_splits,
+        embargo,
+        purge,
+        walk_splits,
+    )
     from alphatwin.optimize.sweeping import Sweep, sweep
+    from alphatwin.optimize.trial_ledger import TrialLedger, trials
     from alphatwin.optimize.verdict import Card, judge
+    from alphatwin.optimize.walking import WalkForward, walk_forward
     from alphatwin.optimize.workers import CellError
     from alphatwin.signals.combinators import combine, filter_by, for_each, multi, vote
     from alphatwin.signals.indicators import ema, sma, wilder, wma
@@ -184,17 +213,50 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "metrics.rolling": ["rolling_max_drawdown", "rolling_sharpe", "rolling_volatility"],
         "metrics.tails": ["cvar", "kurtosis", "skewness", "tail_ratio", "value_at_risk"],
         "metrics.worst_and_best": ["excursions"],
+        "optimize.against": ["draw_differences", "sharpe_differences"],
+        "optimize.allocations": ["AllocationError", "allocate"],
+        "optimize.axes": ["Choice", "Range"],
         "optimize.best_cell": ["probabilistic_sharpe"],
+        "optimize.beyond_market": ["less_market", "market_returns"],
+        "optimize.calibration": ["error_rates"],
         "optimize.checkpoint": ["CheckpointError"],
+        "optimize.combinatorial": ["CrossValidation", "cross_validate", "draw_paths"],
         "optimize.curves_of_cells": ["returns_of"],
         "optimize.deflation": ["deflated_sharpe", "minimum_backtest_length", "minimum_track_record"],
+        "optimize.false_discoveries": ["mean_p_values", "q_values", "share_of_worthless"],
+        "optimize.found": ["Search"],
+        "optimize.haircuts": ["haircut"],
         "optimize.halves": ["Overfitting", "overfitting"],
         "optimize.heatmap": ["draw_heatmap"],
+        "optimize.independent_trials": ["EffectiveTrials", "effective_trials"],
         "optimize.interactive": ["MapPage", "draw_page"],
+        "optimize.luck": ["Luck", "luck_of"],
+        "optimize.many_rules": ["model_confidence_set", "superior_ability", "superior_rules"],
         "optimize.null_market": ["null_bars"],
+        "optimize.objectives": ["Objective"],
+        "optimize.pareto": ["draw_front", "room_under"],
+        "optimize.permutations": ["sign_test", "timing_test"],
         "optimize.plateau": ["find_plateau", "marginals", "stability"],
+        "optimize.portfolio": ["PortfolioWalk", "portfolio_walk"],
+        "optimize.rebalancing": ["target_weights"],
+        "optimize.resampled": ["bootstrap_interval"],
+        "optimize.resampling": ["resampled_sharpe"],
+        "optimize.searching": ["search"],
+        "optimize.serial_memory": ["serial_tests"],
+        "optimize.sharpe_errors": ["sharpe_error", "time_factor"],
+        "optimize.splits": [
+            "Split",
+            "check_overlap",
+            "combinatorial_splits",
+            "draw_splits",
+            "embargo",
+            "purge",
+            "walk_splits",
+        ],
         "optimize.sweeping": ["Sweep", "sweep"],
+        "optimize.trial_ledger": ["TrialLedger", "trials"],
         "optimize.verdict": ["Card", "judge"],
+        "optimize.walking": ["WalkForward", "walk_forward"],
         "optimize.workers": ["CellError"],
         "signals.combinators": ["combine", "filter_by", "for_each", "multi", "vote"],
         "signals.indicators": ["ema", "sma", "wilder", "wma"],

@@ -143,7 +143,8 @@ OPTIONAL = {
     "pandas_datareader": "for FRED, Fama-French and Alpaca: pip install 'alphatwin[sources]'",
     "ccxt": "for crypto: pip install 'alphatwin[crypto]'",
     "distributed": "for sweeps on many machines: pip install 'alphatwin[dask]'",
-    "skfolio": "for 26 more sample series: pip install 'alphatwin[samples]'",
+    "optuna": "for searches by TPE and CMA-ES: pip install 'alphatwin[search]'",
+    "skfolio": "for portfolios and 26 more sample series: pip install 'alphatwin[samples]'",
     "great_tables": "for the S&P 500 since 1950: pip install 'alphatwin[samples]'",
 }
 PROGRAMS = {

@@ -12,37 +12,99 @@ import lazy_loader
 
 # %% ../../nbs/5_optimize/00_optimize.ipynb #1db9da70
 if TYPE_CHECKING:
+    from alphatwin.optimize.against import draw_differences, sharpe_differences
+    from alphatwin.optimize.allocations import AllocationError, allocate
+    from alphatwin.optimize.axes import Choice, Range
     from alphatwin.optimize.best_cell import probabilistic_sharpe
+    from alphatwin.optimize.beyond_market import less_market, market_returns
+    from alphatwin.optimize.calibration import error_rates
     from alphatwin.optimize.checkpoint import CheckpointError
+    from alphatwin.optimize.combinatorial import CrossValidation, cross_validate, draw_paths
     from alphatwin.optimize.curves_of_cells import returns_of
-    from alphatwin.optimize.deflation import (
-        deflated_sharpe,
-        minimum_backtest_length,
-        minimum_track_record,
-    )
+    from alphatwin.optimize.deflation import deflated_sharpe, minimum_backtest_length, minimum_track_record
+    from alphatwin.optimize.false_discoveries import mean_p_values, q_values, share_of_worthless
+    from alphatwin.optimize.found import Search
+    from alphatwin.optimize.haircuts import haircut
     from alphatwin.optimize.halves import Overfitting, overfitting
     from alphatwin.optimize.heatmap import draw_heatmap
+    from alphatwin.optimize.independent_trials import EffectiveTrials, effective_trials
     from alphatwin.optimize.interactive import MapPage, draw_page
+    from alphatwin.optimize.luck import Luck, luck_of
+    from alphatwin.optimize.many_rules import model_confidence_set, superior_ability, superior_rules
     from alphatwin.optimize.null_market import null_bars
+    from alphatwin.optimize.objectives import Objective
+    from alphatwin.optimize.pareto import draw_front, room_under
+    from alphatwin.optimize.permutations import sign_test, timing_test
     from alphatwin.optimize.plateau import find_plateau, marginals, stability
+    from alphatwin.optimize.portfolio import PortfolioWalk, portfolio_walk
+    from alphatwin.optimize.rebalancing import target_weights
+    from alphatwin.optimize.resampled import bootstrap_interval
+    from alphatwin.optimize.resampling import resampled_sharpe
+    from alphatwin.optimize.searching import search
+    from alphatwin.optimize.serial_memory import serial_tests
+    from alphatwin.optimize.sharpe_errors import sharpe_error, time_factor
+    from alphatwin.optimize.splits import (
+        Split,
+        check_overlap,
+        combinatorial_splits,
+        draw_splits,
+        embargo,
+        purge,
+        walk_splits,
+    )
     from alphatwin.optimize.sweeping import Sweep, sweep
+    from alphatwin.optimize.trial_ledger import TrialLedger, trials
     from alphatwin.optimize.verdict import Card, judge
+    from alphatwin.optimize.walking import WalkForward, walk_forward
     from alphatwin.optimize.workers import CellError
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "against": ["draw_differences", "sharpe_differences"],
+        "allocations": ["AllocationError", "allocate"],
+        "axes": ["Choice", "Range"],
         "best_cell": ["probabilistic_sharpe"],
+        "beyond_market": ["less_market", "market_returns"],
+        "calibration": ["error_rates"],
         "checkpoint": ["CheckpointError"],
+        "combinatorial": ["CrossValidation", "cross_validate", "draw_paths"],
         "curves_of_cells": ["returns_of"],
         "deflation": ["deflated_sharpe", "minimum_backtest_length", "minimum_track_record"],
+        "false_discoveries": ["mean_p_values", "q_values", "share_of_worthless"],
+        "found": ["Search"],
+        "haircuts": ["haircut"],
         "halves": ["Overfitting", "overfitting"],
         "heatmap": ["draw_heatmap"],
+        "independent_trials": ["EffectiveTrials", "effective_trials"],
         "interactive": ["MapPage", "draw_page"],
+        "luck": ["Luck", "luck_of"],
+        "many_rules": ["model_confidence_set", "superior_ability", "superior_rules"],
         "null_market": ["null_bars"],
+        "objectives": ["Objective"],
+        "pareto": ["draw_front", "room_under"],
+        "permutations": ["sign_test", "timing_test"],
         "plateau": ["find_plateau", "marginals", "stability"],
+        "portfolio": ["PortfolioWalk", "portfolio_walk"],
+        "rebalancing": ["target_weights"],
+        "resampled": ["bootstrap_interval"],
+        "resampling": ["resampled_sharpe"],
+        "searching": ["search"],
+        "serial_memory": ["serial_tests"],
+        "sharpe_errors": ["sharpe_error", "time_factor"],
+        "splits": [
+            "Split",
+            "check_overlap",
+            "combinatorial_splits",
+            "draw_splits",
+            "embargo",
+            "purge",
+            "walk_splits",
+        ],
         "sweeping": ["Sweep", "sweep"],
+        "trial_ledger": ["TrialLedger", "trials"],
         "verdict": ["Card", "judge"],
+        "walking": ["WalkForward", "walk_forward"],
         "workers": ["CellError"],
     },
 )

@@ -61,7 +61,7 @@ def page_data(
                 continue
             card, key = judge(sweep, metric, symbol, others), f"{name}|{metric}"
             maps[key] = [short_numbers(real), short_numbers(grid_array(card.twin, metric, symbol))]
-            cards[key] = [[[line.name, line.shown, line.says] for line in card.lines], card.sentence]
+            cards[key] = [[[line.name, line.shown, line.told] for line in card.lines], card.sentence]
     if not maps:
         raise ValueError(f"all metrics are undefined in all {cells} cells; .table['status'] says why")
     shown = [[name, [f"{v:g}" if np.isreal(v) else str(v) for v in values]] for name, values in axes.items()]

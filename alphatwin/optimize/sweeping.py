@@ -24,6 +24,7 @@ from .best_cell import best_place
 from .cells import Cells, cells_of
 from .checkpoint import Checkpoint, describe, hash_of
 from .deciding import run_task
+from .trial_ledger import enter, unlisted
 from .meaning import check_names, mark_refused, name_of
 from .running import Task, store
 from .workers import MEASURES, RUINED
@@ -71,11 +72,15 @@ class Sweep:
         return not bool((self.table["status"] == "not reached").any())
 
     @cached_property
+    def ran(self) -> np.ndarray:
+        "Which rows were run, bool."
+        return np.asarray(self.table["status"].isin(["ok", RUINED]), dtype=bool)
+
+    @cached_property
     def trials(self) -> int:
         "How many different meaningful cells were run, of all symbols together."
-        run = self.table["status"].isin(["ok", RUINED]).to_numpy()
         names = ["symbol"] * ("symbol" in self.table) + list(self.cells.names)
-        return int((~self.table.loc[run, names].duplicated()).sum())
+        return int((~self.table.loc[self.ran, names].duplicated()).sum())
 
     def params(self, row: Any) -> dict[str, Any]:
         "Return the parameters of a row, by its label or as `best` gives it."
@@ -88,7 +93,7 @@ class Sweep:
 
     def again(self, bars: pd.DataFrame) -> "Sweep":
         "Ask the same question about other bars, quietly."
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), unlisted():
             warnings.simplefilter("ignore")
             sizes = self.exposure
             if isinstance(sizes, (pd.Series, pd.DataFrame)):  # A part of the bars has a part of it
@@ -212,4 +217,7 @@ def sweep(
         warnings.warn(words, UserWarning, stacklevel=2)
     several = isinstance(bars.index, pd.MultiIndex) and not portfolio
     shape = table_of(task, several), cells.varying, cells.fixed
-    return Sweep(*shape, names, strategy, bars, small, portfolio, cells, exposure)
+    found = Sweep(*shape, names, strategy, bars, small, portfolio, cells, exposure)
+    tried = found.ran.reshape(-1, len(cells)).any(axis=0)
+    enter("sweep", strategy, (small.settings, portfolio, exposure), bars, cells, np.asarray(tried))
+    return found

@@ -23,6 +23,7 @@ from alphatwin.optimize.best_cell import (
 )
 from .families import FAMILIES
 from .null_market import null_bars
+from .trial_ledger import trials
 
 # %% ../../nbs/5_optimize/24_verdict.ipynb #79e8199f
 if TYPE_CHECKING:
@@ -37,6 +38,15 @@ class Line:
     shown: str  # The number, as a person reads it
     says: str  # What it says, in plain words
     value: float = float("nan")  # The number itself
+    noise: float = float("nan")  # Share of worthless searches that pass such a verdict
+    truth: float = float("nan")  # Share of searches with a true Sharpe ratio of 1 a year that pass it
+
+    @property
+    def told(self) -> str:
+        "What it says, with how often that is wrong."
+        if np.isnan(self.noise):
+            return self.says
+        return f"{self.says}; noise passes in {self.noise:.1%}, a true ratio of 1 in {self.truth:.0%}"
 
 # %% ../../nbs/5_optimize/24_verdict.ipynb #68bcfd1f
 @dataclass(frozen=True, eq=False, repr=False)
@@ -52,13 +62,13 @@ class Card:
 
     def __repr__(self) -> str:
         wide = max(len(line.name) for line in self.lines)
-        rows = [f"{line.name:<{wide}}  {line.shown:>8}  {line.says}" for line in self.lines]
+        rows = [f"{line.name:<{wide}}  {line.shown:>8}  {line.told}" for line in self.lines]
         return "\n".join([*rows, self.sentence])
 
     def _repr_html_(self) -> str:
         rows = "".join(
             f'<tr><th scope="row">{escape(line.name)}</th><td>{escape(line.shown)}</td>'
-            f'<td style="text-align:left">{escape(line.says)}</td></tr>'
+            f'<td style="text-align:left;white-space:normal">{escape(line.told)}</td></tr>'
             for line in self.lines
         )
         return f"<table><caption>Verdict card</caption><tbody>{rows}</tbody></table><p><strong>{escape(self.sentence)}</strong></p>"
@@ -115,6 +125,8 @@ def judge(
     seed: int = 0,  # Of the first null market
 ) -> Card:  # .lines, .sentence, .twin
     "Hold the best cell of a sweep against the best cells of null markets."
+    from alphatwin.optimize.luck import luck_lines
+
     nearest("metric", metric, sweep.metrics)
     values = cell_table(sweep, symbol)[metric].to_numpy(dtype="float64")
     cell = best_place(values, metric)
@@ -125,6 +137,7 @@ def judge(
     psr = probabilistic_sharpe(cell_returns(sweep, cell, symbol))
     where, as_good = _where(sweep, cell, symbol), int(good.sum())
     lines = card_lines(sweep, metric, where, values[cell], bests, as_good, psr)
+    lines = (*lines[:5], *luck_lines(sweep, metric, symbol), *lines[5:])
     return Card(metric, lines, sentence_of(as_good, len(others)), others[0], bests, sweep.complete)
 
 # %% ../../nbs/5_optimize/24_verdict.ipynb #fee0ba26
@@ -160,8 +173,10 @@ def card_lines(
         else "how sure a Sharpe ratio above 0 is, had nothing else been tried"
     )
     share, good = as_good / len(bests), f"{as_good} of {len(bests)}"
+    counted = trials().count(sweep.bars)
+    before = f"; {counted:,} on this market so far" if counted > sweep.trials else ""
     lines = [
-        Line("settings tried", f"{sweep.trials:,}", "each was a chance to be lucky", sweep.trials),
+        Line("settings tried", f"{sweep.trials:,}", f"each was a chance to be lucky{before}", sweep.trials),
         Line("best " + metric.replace("_", " "), say(metric, best), where, best),
         Line("best on noise", say(metric, middle), markets, middle),
         Line("noise as good", good, "null markets whose best is at least as good", share),

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
@@ -86,15 +87,22 @@ def stale_cells(old: Any, new: Any) -> list[str]:
     return found
 
 
-def work(path: Path, check: bool, plain: bool) -> tuple[Path, list[str]]:
+def work(path: Path, check: bool, plain: bool) -> tuple[Path, list[str], float]:
+    "Run one notebook and write or compare it; return what is wrong, and the seconds that it took."
+    start = time.monotonic()
+    wrong = run_and_compare(path, check, plain)
+    return path, wrong, time.monotonic() - start
+
+
+def run_and_compare(path: Path, check: bool, plain: bool) -> list[str]:
     "Run one notebook and write or compare it; return what is wrong."
     try:
         fresh, collected = execute(path, plain)
         receipt = receipt_of(path, fresh, collected)
     except CellExecutionError as fault:
-        return path, [f"a cell fails\n{fault}"]
+        return [f"a cell fails\n{fault}"]
     except Exception as fault:
-        return path, [f"{type(fault).__name__}: {fault}"]
+        return [f"{type(fault).__name__}: {fault}"]
     noisy = [
         str(number)
         for number, cell in enumerate(fresh.cells)
@@ -102,17 +110,17 @@ def work(path: Path, check: bool, plain: bool) -> tuple[Path, list[str]]:
         if out.get("name") == "stderr"
     ]
     if noisy:
-        return path, [f"prints warnings or errors in cell {', '.join(noisy)}; a page of the book does not"]
+        return [f"prints warnings or errors in cell {', '.join(noisy)}; a page of the book does not"]
     published = path.with_name(path.stem + ".receipt.json")
     if not check:
         path.write_text(notebook_text(fresh), encoding="utf-8")
         if receipt is not None:
             published.write_text(receipt, encoding="utf-8")
-        return path, []
+        return []
     wrong = stale_cells(normalise(read_notebook(path)), fresh)
     if receipt is not None and not published.exists():
         wrong.append(f"no receipt {published.name}")
-    return path, wrong
+    return wrong
 
 
 def main() -> int:
@@ -135,10 +143,11 @@ def main() -> int:
     with ProcessPoolExecutor(asked.jobs) as pool:
         jobs = [pool.submit(work, path, asked.check, asked.plain) for path in paths]
         for done, job in enumerate(as_completed(jobs), 1):
-            path, wrong = job.result()
+            path, wrong, seconds = job.result()
             bad += bool(wrong)
+            said = "STALE OR FAILING" if wrong else "ok"
             print(
-                f"[{done:>2}/{len(paths)}] {path.relative_to(ROOT)} {'STALE OR FAILING' if wrong else 'ok'}",
+                f"[{done:>2}/{len(paths)}] {path.relative_to(ROOT)} {said} in {seconds:.1f} s",
                 flush=True,
             )
             for line in wrong:

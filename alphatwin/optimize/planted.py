@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BLOCKS', 'BLOCK', 'RESAMPLES', 'draw_rules', 'Search', 'draw_search', 'plant', 'deflated_from_sums',
-           'overfitting_from_sums', 'counts_of', 'long_run_variance', 'Resampled', 'resample_ratios',
+           'overfitting_from_sums', 'counts_of', 'lag_weights', 'long_run_variance', 'Resampled', 'resample_ratios',
            'superior_p_value']
 
 # %% ../../nbs/5_optimize/49_planted.ipynb #b9558238
@@ -17,7 +17,6 @@ from numba import njit
 
 from .best_cell import psr_of
 from .block_sums import BlockSums, block_edges
-from .deflation import luck_height
 from .halves import overfit_table
 
 # %% ../../nbs/5_optimize/49_planted.ipynb #a130c88b
@@ -98,6 +97,7 @@ def plant(
 # %% ../../nbs/5_optimize/49_planted.ipynb #5e90a97a
 def deflated_from_sums(
     search: Search,  # Any
+    height: float,  # Sharpe ratio of one bar that luck alone reaches
 ) -> tuple[float, int]:  # Deflated Sharpe ratio of the best rule, and which one that is
     "Deflate the best of a simulated search."
     sums, ratios = search.sums, search.sums.sharpe()
@@ -107,7 +107,7 @@ def deflated_from_sums(
     spread = second - mean**2
     skew = (third - 3 * mean * second + 2 * mean**3) / spread**1.5
     raw_kurtosis = (fourth - 4 * mean * third + 6 * mean**2 * second - 3 * mean**4) / spread**2
-    return psr_of(ratios[best], count, skew, raw_kurtosis, luck_height(ratios)), best
+    return psr_of(ratios[best], count, skew, raw_kurtosis, height), best
 
 # %% ../../nbs/5_optimize/49_planted.ipynb #41ef1bfc
 def overfitting_from_sums(
@@ -146,19 +146,26 @@ def counts_of(
     return counts
 
 # %% ../../nbs/5_optimize/49_planted.ipynb #71b30481
+def lag_weights(
+    length: int,  # Bars
+    block: float,  # Mean bars of a block
+) -> tuple[np.ndarray, np.ndarray]:  # Lags from 1 on, and the weight of each
+    "Say how much of each autocovariance the stationary bootstrap keeps (Politis and Romano 1994, lemma 1)."
+    lag, stay = np.arange(1, length), 1.0 - 1.0 / block
+    weight = (1 - lag / length) * stay**lag + lag / length * stay ** (length - lag)
+    return lag[weight > 1e-12], weight[weight > 1e-12]
+
+
 def long_run_variance(
     away: np.ndarray,  # (bar, rule), returns less their means
     block: float = BLOCK,  # Mean bars of a block
 ) -> np.ndarray:  # (rule,), of the mean, times the number of bars
-    "Return the variance that the stationary bootstrap gives a mean (Politis and Romano 1994, lemma 1)."
-    length, stay = len(away), 1.0 - 1.0 / block
-    lag = np.arange(1, length)
-    weight = (1 - lag / length) * stay**lag + lag / length * stay ** (length - lag)
-    reach = lag[weight > 1e-12]
+    "Return the variance that the stationary bootstrap gives a mean."
+    length, (reach, weight) = len(away), lag_weights(len(away), block)
     size = 2 ** int(np.ceil(np.log2(2 * length)))
     power = np.abs(np.fft.rfft(away, size, axis=0)) ** 2
     products = np.fft.irfft(power, size, axis=0)[:length] / length
-    return products[0] + 2 * weight[reach - 1] @ products[reach]
+    return products[0] + 2 * weight @ products[reach]
 
 
 class Resampled(NamedTuple):

@@ -38,15 +38,15 @@ class Line:
     shown: str  # The number, as a person reads it
     says: str  # What it says, in plain words
     value: float = float("nan")  # The number itself
-    noise: float = float("nan")  # Share of worthless searches that pass such a verdict
-    truth: float = float("nan")  # Share of searches with a true Sharpe ratio of 1 a year that pass it
+    noise: float = float("nan")  # Share of worthless searches that do as well
+    truth: float = float("nan")  # Share of searches with a true Sharpe ratio of 1 a year that do as well
 
     @property
     def told(self) -> str:
-        "What it says, with how often that is wrong."
+        "What it says, and how often noise and a truth say as much."
         if np.isnan(self.noise):
             return self.says
-        return f"{self.says}; noise passes in {self.noise:.1%}, a true ratio of 1 in {self.truth:.0%}"
+        return f"{self.says}; noise does as well in {self.noise:.1%}, a true ratio of 1 in {self.truth:.0%}"
 
 # %% ../../nbs/5_optimize/24_verdict.ipynb #68bcfd1f
 @dataclass(frozen=True, eq=False, repr=False)

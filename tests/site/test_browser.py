@@ -24,8 +24,9 @@ FAINT = """() => {
   const over = (top, low) => top.slice(0, 3).map((v, i) => v * top[3] + low[i] * (1 - top[3]));
   const light = (c) => { const [r, g, b] = c.map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; });
     return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const ground = (el) => { const stack = []; for (let e = el; e; e = e.parentElement) stack.push(parse(getComputedStyle(e).backgroundColor));
-    return stack.reverse().reduce((low, top) => over(top, low), [255, 255, 255]); };
+  // Thousands of pieces of code share a few ancestors: the ground of each element is worked out once.
+  const grounds = new Map();
+  const ground = (el) => { if (!el) return [255, 255, 255]; if (!grounds.has(el)) grounds.set(el, over(parse(getComputedStyle(el).backgroundColor), ground(el.parentElement))); return grounds.get(el); };
   const found = new Map();
   const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (walk.nextNode()) {

@@ -41,8 +41,8 @@ def error_of_ratio(
     memory: float,  # Part of a return that carries over to the next bar
 ) -> float:  # Standard error of a Sharpe ratio of one bar, as the bootstrap measures it on average
     "Say how far the ratio of a worthless rule strays."
-    lag, weight = lag_weights(length, BLOCK)
-    return float(((1 + 2 * weight @ memory**lag) / length) ** 0.5)
+    kept = 2 * lag_weights(length, BLOCK) @ memory ** np.arange(length) - 1
+    return float((kept / length) ** 0.5)
 
 
 def ask_verdicts(

@@ -149,11 +149,10 @@ def counts_of(
 def lag_weights(
     length: int,  # Bars
     block: float,  # Mean bars of a block
-) -> tuple[np.ndarray, np.ndarray]:  # Lags from 1 on, and the weight of each
+) -> np.ndarray:  # (lag,), from 0 on
     "Say how much of each autocovariance the stationary bootstrap keeps (Politis and Romano 1994, lemma 1)."
-    lag, stay = np.arange(1, length), 1.0 - 1.0 / block
-    weight = (1 - lag / length) * stay**lag + lag / length * stay ** (length - lag)
-    return lag[weight > 1e-12], weight[weight > 1e-12]
+    lag, stay = np.arange(length), 1.0 - 1.0 / block
+    return np.where(lag > 0, (1 - lag / length) * stay**lag + lag / length * stay ** (length - lag), 1.0)
 
 
 def long_run_variance(
@@ -161,11 +160,12 @@ def long_run_variance(
     block: float = BLOCK,  # Mean bars of a block
 ) -> np.ndarray:  # (rule,), of the mean, times the number of bars
     "Return the variance that the stationary bootstrap gives a mean."
-    length, (reach, weight) = len(away), lag_weights(len(away), block)
-    size = 2 ** int(np.ceil(np.log2(2 * length)))
-    power = np.abs(np.fft.rfft(away, size, axis=0)) ** 2
-    products = np.fft.irfft(power, size, axis=0)[:length] / length
-    return products[0] + 2 * weight @ products[reach]
+    length = len(away)
+    kept = np.fft.rfft(lag_weights(length, block)).real
+    kept[1 : (length + 1) // 2] *= 2.0  # Each of these frequencies stands for two
+    parts = [away[:, start : start + 64].T for start in range(0, away.shape[1], 64)]
+    power = [np.abs(np.fft.rfft(np.ascontiguousarray(part))) ** 2 for part in parts]
+    return np.concatenate([one @ kept for one in power]) / length**2
 
 
 class Resampled(NamedTuple):

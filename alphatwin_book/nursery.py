@@ -1,6 +1,6 @@
 """Kernels that are born with their libraries: one process imports them once, and each kernel is a fork of it.
 
-Starting Python and importing pandas, matplotlib and numba takes longer than most notebooks of the book take to run.
+Starting Python and importing pandas, matplotlib, numba and the house takes longer than most notebooks of the book take to run.
 A fork has never run a reader's code, so it is as fresh as a kernel that was started in the usual way. It is used only
 where many notebooks are executed in a row, on systems that can fork; episodes, whose receipts list what was imported,
 start their kernels in the usual way.
@@ -30,6 +30,9 @@ def serve() -> None:
 
     for name in LIBRARIES:
         importlib.import_module(name)
+    house = importlib.import_module("alphatwin")
+    for name in dir(house):  # Each is loaded on first use; here all are used
+        getattr(house, name)
     gc.freeze()  # What is shared is not touched by the children's collectors
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     for line in sys.stdin:

@@ -13,6 +13,14 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 settings.register_profile("house", derandomize=True, deadline=None, database=None)
 settings.load_profile("house")
 
+# Few tests, but long ones: begun first, so that no process is left alone with them at the end.
+LONG = ("test_browser.py", "test_episode.py", "test_peer.py", "test_links.py", "test_engines.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LONG)
+
+
 Market = Callable[..., pd.DataFrame]
 
 

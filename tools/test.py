@@ -25,7 +25,22 @@ PARTS = [
     ("site", [PYTHON, "-m", "alphatwin_book.site"]),
     ("links", [PYTHON, "-m", "alphatwin_book.links"]),
     ("browser", [sys.executable, str(ROOT / "tools" / "browser.py")]),
-    ("tests", [PYTHON, "-m", "pytest", "-n", "2", "--dist", "loadfile", "-rs", "--durations=40"]),
+    # Files in the order of collection, which tests/conftest.py sorts.
+    (
+        "tests",
+        [
+            PYTHON,
+            "-m",
+            "pytest",
+            "-n",
+            "2",
+            "--dist",
+            "loadfile",
+            "--no-loadscope-reorder",
+            "-rs",
+            "--durations=40",
+        ],
+    ),
 ]
 
 # Each part that is slow starts a process a core; threads of their own within each would only be in each other's way.

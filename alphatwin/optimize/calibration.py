@@ -36,6 +36,7 @@ VERDICTS = ("DSR", "PBO", "SPA")
 LEVEL = 0.05  # Nominal: what each verdict promises about noise
 
 
+@cache
 def error_of_ratio(
     length: int,  # Bars
     memory: float,  # Part of a return that carries over to the next bar

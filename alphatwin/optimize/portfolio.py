@@ -17,9 +17,8 @@ from ..backtest.result import Result
 from ..backtest.vector import backtest
 from ..metrics.activity import turnover
 from ..metrics.risk import sharpe
-from .allocations import ALLOCATIONS
+from .allocations import check_allocation
 from .asking import markets_of
-from .meaning import nearest_name
 from .rebalancing import decision_places, follow, holder_returns, split_arguments, weigh
 
 if TYPE_CHECKING:
@@ -104,9 +103,7 @@ def portfolio_walk(
     **options: Any,  # For `at.allocate`: least, most, ...; for `at.backtest`: fees, slippage, fill, cash, ...
 ) -> PortfolioWalk:  # Equity, returns, weights, decisions
     "Decide weights on the past again and again, and have them traded."
-    if how not in ALLOCATIONS:
-        near = nearest_name(str(how), ALLOCATIONS)
-        raise ValueError(f"no allocation {how!r}; the nearest is {near} (there are {', '.join(ALLOCATIONS)})")
+    check_allocation(how)
     settings, rules = split_arguments(options, every, turnover_limit)
     if isinstance(bars, pd.DataFrame) and "open" not in bars.columns and rules.fill == "next_open":
         raise ValueError("these bars have no open to trade at; use fill='next_close'")

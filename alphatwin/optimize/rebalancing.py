@@ -16,7 +16,7 @@ import pandas as pd
 from ..backtest.gate import due_of
 from ..backtest.rules import Rules
 from ..backtest.vector import backtest
-from .allocations import ALLOCATIONS, AllocationError, allocate
+from .allocations import AllocationError, allocate, check_allocation
 from .meaning import nearest_name
 from ..signals.strategies import wide_prices
 
@@ -165,10 +165,7 @@ def target_weights(
     **options: Any,  # For `at.allocate`: least, most, ...; for the account: fees, fill, ...
 ) -> pd.DataFrame:  # Target, all times x symbol, 0.0 before the first decision
     "Decide weights again and again on the past, and hold them in between."
-    if how not in ALLOCATIONS:
-        raise ValueError(
-            f"no allocation {how!r}; the nearest is {nearest_name(str(how), ALLOCATIONS)} (there are {', '.join(ALLOCATIONS)})"
-        )
+    check_allocation(how)
     settings, rules = split_arguments(options, every, turnover_limit)
     returns = holder_returns(bars)
     places = decision_places(pd.DatetimeIndex(returns.index), window, every)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..metrics.intervals import FEWEST, block_length
+from ..metrics.intervals import block_length, check_draws
 from ..metrics.overview import ACCEPTED, FUNCTIONS, METRICS
 from ..metrics.returns import check_choice, check_returns
 from .resampling import KINDS, draw_ratios, lengths_of, resampled_sharpe, ring_of
@@ -164,12 +164,7 @@ def bootstrap_interval(
     values = check_returns(returns)
     check_choice("method", method, METHODS)
     check_choice("blocks", blocks, KINDS)
-    if len(values) < FEWEST:
-        raise ValueError(f"an interval needs at least {FEWEST} returns, got {len(values)}")
-    if not 0 < level < 1:
-        raise ValueError(f"level must be between 0 and 1 (0.95 is 95 per cent), got {level!r}")
-    if repetitions < 100:
-        raise ValueError(f"repetitions must be at least 100, got {repetitions!r}")
+    check_draws(len(values), level, repetitions)
     name, measure = named_metric(metric, conventions)
     is_sharpe = metric in ("sharpe", FUNCTIONS["sharpe"]) and set(conventions) <= {"risk_free", "periods"}
     asked, mean_block = Asked(name, measure, is_sharpe), 1.0
